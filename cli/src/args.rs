@@ -1,0 +1,355 @@
+//! The shape of the command line, for clap. `run` may be left out.
+//! Must never know what the commands do.
+
+use crate::nearest::nearest;
+use crate::options::{Assignments, CODEGEN, DEBUG, GroupParser, OPTIMIZE, WASI, WASM};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  craneway app.wasm a b --flag          run a program; what follows the file is for the program
+  craneway run --dir . app.wasm         let it use the current directory
+  craneway run --dir data::/data::ro --env LANG=C app.wasm
+  craneway --invoke add lib.wat 2 3     call one exported function, print what it returns
+  craneway compile app.wasm             write app.cwasm, which starts without compiling
+  craneway run --allow-precompiled app.cwasm
+  craneway inspect app.wasm             what it imports, exports and uses
+
+`run` may be left out: `craneway app.wasm` is `craneway run app.wasm`.
+`craneway COMMAND --help` explains one command; RUST_LOG=debug shows what takes how long.";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  craneway run app.wasm a b                        arguments for the program
+  craneway run --dir . app.wasm                    . inside is . outside
+  craneway run --dir /srv/data::/data::ro app.wasm /data inside, read-only
+  craneway run --env LANG=C --env HOME app.wasm    one value set, one passed on
+  craneway run --preload math=math.wasm app.wasm   imports of \"math\" come from math.wasm
+  craneway run --invoke add lib.wat 2 3            prints the results, one a line
+  craneway run -W max-memory-size=64MiB app.wasm   limits; -W help lists them
+  curl -s ... | craneway run - a b                 the module from standard input
+
+Exit status: the program's own; 134 if it trapped, 2 for a wrong command line, 1 for other errors.";
+
+/// Runs, compiles and inspects WebAssembly modules.
+#[derive(Parser, Debug)]
+#[command(
+    name = "craneway",
+    version = crate::version::short(),
+    long_version = crate::version::long(),
+    after_help = EXAMPLES,
+    arg_required_else_help = true,
+    subcommand_required = true
+)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Run a module, or call one function of it (the default command).
+    Run(RunArgs),
+    /// Compile a module ahead of time.
+    Compile(CompileArgs),
+    /// Show what a module imports, exports, contains and needs.
+    Inspect(InspectArgs),
+    /// Check that modules are valid without running them.
+    Validate(ValidateArgs),
+    /// Run WebAssembly test scripts.
+    Wast(WastArgs),
+    /// Print a completion script for a shell.
+    Completion(CompletionArgs),
+}
+
+/// Flags that decide what the engine is like.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Engine")]
+pub(crate) struct EngineArgs {
+    /// WebAssembly features and limits, e.g. simd=n,max-memory-size=1GiB; `-W help` lists the keys.
+    #[arg(short = 'W', long = "wasm", value_name = "KEY[=VAL],..", value_parser = GroupParser(&WASM), hide_possible_values = true)]
+    wasm: Vec<Assignments>,
+    /// Code generation; `-C help` lists the keys.
+    #[arg(short = 'C', long = "codegen", value_name = "KEY[=VAL],..", value_parser = GroupParser(&CODEGEN), hide_possible_values = true)]
+    codegen: Vec<Assignments>,
+    /// Optimisation, e.g. opt-level=0; `-O help` lists the keys.
+    #[arg(short = 'O', long = "optimize", value_name = "KEY[=VAL],..", value_parser = GroupParser(&OPTIMIZE), hide_possible_values = true)]
+    optimize: Vec<Assignments>,
+    /// Debugging, e.g. debug-info; `-D help` lists the keys.
+    #[arg(short = 'D', long = "debug", value_name = "KEY[=VAL],..", value_parser = GroupParser(&DEBUG), hide_possible_values = true)]
+    debug: Vec<Assignments>,
+}
+
+impl EngineArgs {
+    /// All assignments in the order in which groups are applied.
+    pub(crate) fn assignments(&self) -> impl Iterator<Item = &Assignments> {
+        self.wasm.iter().chain(&self.codegen).chain(&self.optimize).chain(&self.debug)
+    }
+}
+
+/// `craneway run`
+#[derive(Args, Debug)]
+#[command(after_help = RUN_EXAMPLES)]
+pub(crate) struct RunArgs {
+    /// Let the guest use a directory, under the same name or another; `::ro` makes it read-only.
+    #[arg(long = "dir", value_name = "HOST[::GUEST[::ro]]", value_parser = clap::builder::OsStringValueParser::new().try_map(parse_dir), value_hint = clap::ValueHint::DirPath)]
+    pub(crate) dirs: Vec<Dir>,
+    /// Set an environment variable of the guest, or pass ours on if no value is given.
+    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = clap::builder::OsStringValueParser::new().try_map(parse_env))]
+    pub(crate) env: Vec<(OsString, Option<OsString>)>,
+    /// What the guest sees as its own name (default: the file's name without directories).
+    #[arg(long, value_name = "NAME")]
+    pub(crate) argv0: Option<OsString>,
+    /// Instantiate another module first and provide its exports under a module name.
+    #[arg(long = "preload", value_name = "NAME=FILE", value_parser = clap::builder::OsStringValueParser::new().try_map(parse_preload), value_hint = clap::ValueHint::FilePath)]
+    pub(crate) preloads: Vec<(String, OsString)>,
+    /// Call this exported function; the arguments after FILE are read by its type, results are printed.
+    #[arg(long, value_name = "FUNCTION")]
+    pub(crate) invoke: Option<String>,
+    /// Also accept what `craneway compile` wrote. It is machine code: only if you trust its origin.
+    #[arg(long)]
+    pub(crate) allow_precompiled: bool,
+    /// System interface, e.g. inherit-env; `-S help` lists the keys.
+    #[arg(short = 'S', long = "wasi", value_name = "KEY[=VAL],..", value_parser = GroupParser(&WASI), hide_possible_values = true)]
+    pub(crate) wasi: Vec<Assignments>,
+    /// Features, limits, code generation, debugging.
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+    /// The module (binary or text, `-` for standard input), then what is passed to the guest.
+    #[arg(value_names = ["FILE", "ARGS"], num_args = 1.., trailing_var_arg = true, required = true, value_hint = clap::ValueHint::FilePath)]
+    pub(crate) file_and_args: Vec<OsString>,
+}
+
+/// `craneway compile`
+#[derive(Args, Debug)]
+pub(crate) struct CompileArgs {
+    /// Where to write (default: FILE with the ending .cwasm; `-` for standard output).
+    #[arg(short = 'o', long = "output", value_name = "OUT", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+    /// Features, limits, code generation, debugging; a later `run` needs the same.
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+    /// The module (binary or text, `-` for standard input).
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) file: OsString,
+}
+
+/// `craneway inspect`
+#[derive(Args, Debug)]
+pub(crate) struct InspectArgs {
+    /// Print JSON for programs instead of text for people.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The module (binary or text, `-` for standard input).
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) file: OsString,
+}
+
+/// `craneway validate`
+#[derive(Args, Debug)]
+pub(crate) struct ValidateArgs {
+    /// Features, limits, code generation, debugging.
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+    /// The modules (binary or text, `-` for standard input).
+    #[arg(value_name = "FILE", required = true, value_hint = clap::ValueHint::FilePath)]
+    pub(crate) files: Vec<OsString>,
+}
+
+/// `craneway wast`
+#[derive(Args, Debug)]
+pub(crate) struct WastArgs {
+    /// Features, limits, code generation, debugging.
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+    /// The scripts (`-` for standard input).
+    #[arg(value_name = "FILE", required = true, value_hint = clap::ValueHint::FilePath)]
+    pub(crate) files: Vec<OsString>,
+}
+
+/// `craneway completion`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  craneway completion bash > ~/.local/share/bash-completion/completions/craneway\n  craneway completion fish > ~/.config/fish/completions/craneway.fish")]
+pub(crate) struct CompletionArgs {
+    /// The shell.
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// A directory that the guest may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Dir {
+    /// Where it is outside.
+    pub(crate) host: PathBuf,
+    /// What it is called inside.
+    pub(crate) guest: String,
+    /// Whether nothing in it may be changed.
+    pub(crate) read_only: bool,
+}
+
+/// Reads `HOST`, `HOST::GUEST` or `HOST::GUEST::ro`.
+fn parse_dir(text: OsString) -> Result<Dir, String> {
+    let mut parts = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some(at) = rest.windows(2).position(|pair| pair == b"::") {
+        parts.push(&rest[..at]);
+        rest = &rest[at + 2..];
+    }
+    parts.push(rest);
+    let (host, guest, mode) = match parts[..] {
+        [host] => (host, host, None),
+        [host, guest] => (host, guest, None),
+        [host, guest, mode] => (host, guest, Some(mode)),
+        _ => return Err("expected HOST, HOST::GUEST or HOST::GUEST::ro".to_owned()),
+    };
+    let read_only = match mode {
+        None | Some(b"rw") => false,
+        Some(b"ro") => true,
+        Some(_) => return Err("the third part must be ro or rw".to_owned()),
+    };
+    if host.is_empty() {
+        return Err("the host directory is empty; for the current one write `.`".to_owned());
+    }
+    let guest = std::str::from_utf8(guest)
+        .map_err(|_| "the name inside must be UTF-8; give one after `::`".to_owned())?;
+    let guest = if guest.is_empty() { "." } else { guest };
+    Ok(Dir { host: PathBuf::from(OsStr::from_bytes(host)), guest: guest.to_owned(), read_only })
+}
+
+/// Reads `NAME=VALUE` or `NAME`.
+fn parse_env(text: OsString) -> Result<(OsString, Option<OsString>), String> {
+    let bytes = text.as_bytes();
+    let (name, value) = match bytes.iter().position(|b| *b == b'=') {
+        Some(at) => (&bytes[..at], Some(OsStr::from_bytes(&bytes[at + 1..]).to_owned())),
+        None => (bytes, None),
+    };
+    if name.is_empty() {
+        return Err("the variable has no name; expected NAME=VALUE or NAME".to_owned());
+    }
+    Ok((OsStr::from_bytes(name).to_owned(), value))
+}
+
+/// Reads `NAME=FILE`.
+fn parse_preload(text: OsString) -> Result<(String, OsString), String> {
+    let expected = || "expected NAME=FILE, as in math=math.wasm".to_owned();
+    let bytes = text.as_bytes();
+    let at = bytes.iter().position(|b| *b == b'=').ok_or_else(expected)?;
+    let name = std::str::from_utf8(&bytes[..at]).map_err(|_| "the name must be UTF-8".to_owned())?;
+    let file = &bytes[at + 1..];
+    if file.is_empty() {
+        return Err(expected());
+    }
+    Ok((name.to_owned(), OsStr::from_bytes(file).to_owned()))
+}
+
+/// The names of the commands, `help` included.
+fn command_names() -> Vec<String> {
+    let cli = Cli::command();
+    cli.get_subcommands().map(|sub| sub.get_name().to_owned()).chain(["help".to_owned()]).collect()
+}
+
+/// Puts in `run` where it was left out: before anything that is not a command or a flag of the whole.
+pub(crate) fn with_run(mut argv: Vec<OsString>) -> Vec<OsString> {
+    let Some(first) = argv.get(1) else { return argv };
+    let whole = ["-h", "--help", "-V", "--version"];
+    let known = whole.iter().any(|flag| first == flag) || command_names().iter().any(|name| *first == **name);
+    if !known {
+        argv.insert(1, "run".into());
+    }
+    argv
+}
+
+/// The hint for a file that does not exist but is called almost, or exactly, like a command.
+pub(crate) fn near_command(name: &str) -> Option<String> {
+    let names = command_names();
+    let near = nearest(name, names.iter().map(String::as_str))?;
+    Some(match near == name {
+        true => format!("if you mean the command `{near}`, write it before all flags"),
+        false => format!("did you mean the command `craneway {near}`?"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &[&str]) -> Result<Command, clap::Error> {
+        let argv = std::iter::once("craneway").chain(line.iter().copied()).map(OsString::from).collect();
+        Cli::try_parse_from(with_run(argv)).map(|cli| cli.command)
+    }
+
+    fn run(line: &[&str]) -> RunArgs {
+        match parse(line) {
+            Ok(Command::Run(args)) => args,
+            other => panic!("{line:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_declaration_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn run_may_be_left_out() {
+        assert_eq!(run(&["a.wasm"]).file_and_args, ["a.wasm"]);
+        assert_eq!(run(&["run", "a.wasm"]).file_and_args, ["a.wasm"]);
+        assert_eq!(run(&["run", "run"]).file_and_args, ["run"]);
+        assert_eq!(run(&["-W", "simd=n", "a.wasm"]).file_and_args, ["a.wasm"]);
+        assert_eq!(run(&["-"]).file_and_args, ["-"]);
+        assert!(matches!(parse(&["inspect", "a.wasm"]), Ok(Command::Inspect(_))));
+    }
+
+    #[test]
+    fn what_follows_the_file_is_for_the_guest() {
+        let line = ["a.wasm", "--help", "-W", "--", "--dir", "x", "-3", "compile"];
+        let args = run(&line);
+        assert_eq!(args.file_and_args, line);
+        assert!(args.dirs.is_empty());
+        assert_eq!(run(&["--invoke", "f", "a.wasm", "-1", "--", "-W"]).file_and_args, ["a.wasm", "-1", "--", "-W"]);
+        assert_eq!(run(&["--", "--odd.wasm", "--"]).file_and_args, ["--odd.wasm", "--"]);
+    }
+
+    #[test]
+    fn directories_have_up_to_three_parts() {
+        let dir = |text: &str| parse_dir(text.into());
+        assert_eq!(dir("a").unwrap(), Dir { host: "a".into(), guest: "a".into(), read_only: false });
+        assert_eq!(dir("a::/b").unwrap(), Dir { host: "a".into(), guest: "/b".into(), read_only: false });
+        assert_eq!(dir("a::/b::ro").unwrap(), Dir { host: "a".into(), guest: "/b".into(), read_only: true });
+        assert!(dir("a::b::rx").unwrap_err().contains("ro or rw"));
+        assert!(dir("a::b::ro::c").is_err());
+        assert!(dir("").is_err());
+    }
+
+    #[test]
+    fn variables_and_preloads() {
+        assert_eq!(parse_env("A=b=c".into()).unwrap(), ("A".into(), Some("b=c".into())));
+        assert_eq!(parse_env("A=".into()).unwrap(), ("A".into(), Some("".into())));
+        assert_eq!(parse_env("A".into()).unwrap(), ("A".into(), None));
+        assert!(parse_env("=x".into()).is_err());
+        assert_eq!(parse_preload("m=a=b.wasm".into()).unwrap(), ("m".to_owned(), "a=b.wasm".into()));
+        assert!(parse_preload("m".into()).is_err());
+        assert!(parse_preload("m=".into()).is_err());
+    }
+
+    #[test]
+    fn help_and_lists_are_not_errors() {
+        use clap::error::ErrorKind;
+        assert_eq!(parse(&["--help"]).unwrap_err().kind(), ErrorKind::DisplayHelp);
+        assert_eq!(parse(&["-W", "help"]).unwrap_err().kind(), ErrorKind::DisplayHelp);
+        assert_eq!(parse(&["--bogus", "a.wasm"]).unwrap_err().exit_code(), 2);
+        assert_eq!(parse(&[]).unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn a_mistyped_command_is_recognised() {
+        assert!(near_command("complie").unwrap().contains("craneway compile"));
+        assert!(near_command("inspect").unwrap().contains("before all flags"));
+        assert_eq!(near_command("app.wasm"), None);
+    }
+}

@@ -1,0 +1,7 @@
+//! x
+/// x
+pub fn parse() {}
+/// x
+pub struct FunctionBody;
+/// x
+pub struct ParsedModule;

