@@ -1,1 +1,198 @@
-//! x
+//! From a validated function body to Cranelift IR.
+//!
+//! ```text
+//!   validate    drives one body: every operator goes through the validator, then to the translator
+//!   stack       operand stack and the small helpers that all operator families use
+//!   frame       the control stack
+//!   control calls variables memory tables refs exceptions numeric conversions simd atomics
+//!               one file per family of operators
+//!   signature trap flags
+//!               the conventions of crate::abi in Cranelift's terms
+//! ```
+//! It must never know how code is optimised, compiled or linked, nor anything of a running store.
+
+mod atomics;
+mod calls;
+mod control;
+mod conversions;
+mod exceptions;
+mod flags;
+mod frame;
+mod memory;
+mod numeric;
+mod refs;
+mod signature;
+mod simd;
+mod stack;
+mod tables;
+mod trap;
+mod validate;
+mod variables;
+
+pub(crate) use trap::from_clif as trap_from_clif;
+pub(crate) use validate::translate_function;
+
+use crate::abi::{Builtin, CallAbi, ResultsAbi, VmLayout};
+use crate::error::CompileError;
+use crate::module::{Module, ValType};
+use crate::settings::Settings;
+use cranelift_codegen::ir::{AliasRegion, Block, FuncRef, Function, SigRef, StackSlot, UserFuncName, Value};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
+use frame::{Frame, Handler};
+use std::collections::HashMap;
+
+/// What the translation of a function reads of its module.
+#[derive(Clone, Copy)]
+pub(crate) struct FuncEnv<'a> {
+    /// What the module declares.
+    pub(crate) module: &'a Module,
+    /// Where its instances' fields lie.
+    pub(crate) layout: &'a VmLayout,
+    /// What was asked for.
+    pub(crate) settings: &'a Settings,
+}
+
+/// Measures of a function that decide how it may be compiled.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Shape {
+    /// Deepest nesting of loops.
+    pub(crate) loop_depth: u32,
+    /// Locals, parameters included.
+    pub(crate) locals: u32,
+    /// Most parameters of one block.
+    pub(crate) block_params: u32,
+    /// Number of blocks.
+    pub(crate) blocks: u32,
+}
+
+/// Translates one function, operator by operator; [`validate`] feeds it.
+///
+/// Each operator is a method `visit_<op>` that expects a valid, reachable program point (the
+/// control operators are called in unreachable code as well, to keep the nesting).
+pub(super) struct FuncTranslator<'a> {
+    pub(super) builder: FunctionBuilder<'a>,
+    pub(super) env: FuncEnv<'a>,
+    /// The instance: base of memory 0, above its fields.
+    pub(super) vmctx: Value,
+    /// Where the results go when they do not fit in registers.
+    result_buffer: Option<Value>,
+    /// Types of the results.
+    results: &'a [ValType],
+    stack: Vec<Value>,
+    control: Vec<Frame>,
+    /// Handlers of the `try_table`s around the current point, innermost last.
+    handlers: Vec<Handler>,
+    locals: Vec<Variable>,
+    /// Whether the current point can be reached.
+    pub(super) reachable: bool,
+    /// The first reason why the function cannot be translated.
+    pub(super) error: Option<CompileError>,
+    loop_depth: u32,
+    max_loop_depth: u32,
+    heap_region: AliasRegion,
+    signatures: HashMap<u32, SigRef>,
+    builtin_signatures: HashMap<Builtin, SigRef>,
+    functions: HashMap<u32, FuncRef>,
+    /// Scratch stack slots by size: no two uses of one size overlap in time.
+    slots: HashMap<u32, StackSlot>,
+}
+
+impl<'a> FuncTranslator<'a> {
+    /// Starts function `index`: its signature, entry block and parameters.
+    pub(super) fn new(
+        env: FuncEnv<'a>,
+        index: u32,
+        func: &'a mut Function,
+        context: &'a mut FunctionBuilderContext,
+    ) -> FuncTranslator<'a> {
+        let ty = env.module.func_type(index);
+        let abi = CallAbi::new(ty);
+        func.signature = signature::wasm(ty, &abi);
+        func.name = UserFuncName::user(0, index);
+        let mut builder = FunctionBuilder::new(func, context);
+        let entry = builder.create_block();
+        builder.append_block_params_for_function_params(entry);
+        builder.switch_to_block(entry);
+        builder.seal_block(entry);
+        builder.ensure_inserted_block();
+        let params = builder.block_params(entry).to_vec();
+        let buffered = matches!(abi.results, ResultsAbi::Buffer { .. });
+        let first = 1 + usize::from(buffered);
+        let heap_region = flags::heap_region(&mut builder);
+        let mut translator = FuncTranslator {
+            builder,
+            env,
+            vmctx: params[0],
+            result_buffer: buffered.then(|| params[1]),
+            results: &ty.results,
+            stack: Vec::new(),
+            control: Vec::new(),
+            handlers: Vec::new(),
+            locals: Vec::new(),
+            reachable: true,
+            error: None,
+            loop_depth: 0,
+            max_loop_depth: 0,
+            heap_region,
+            signatures: HashMap::new(),
+            builtin_signatures: HashMap::new(),
+            functions: HashMap::new(),
+            slots: HashMap::new(),
+        };
+        for (param, ty) in params[first..].iter().zip(&ty.params) {
+            translator.declare_local(*ty, *param);
+        }
+        let exit = translator.block_with_params(&ty.results);
+        translator.control.push(Frame::function(exit, ty.results.len()));
+        translator
+    }
+
+    /// Declares `count` further locals, all zero or null.
+    pub(super) fn declare_locals(&mut self, count: u32, ty: ValType) {
+        let zero = self.zero(ty);
+        for _ in 0..count {
+            self.declare_local(ty, zero);
+        }
+    }
+
+    fn declare_local(&mut self, ty: ValType, value: Value) {
+        let var = self.builder.declare_var(signature::clif_type(ty));
+        if stack::is_collected(ty) {
+            self.builder.declare_var_needs_stack_map(var);
+        }
+        self.builder.def_var(var, value);
+        self.locals.push(var);
+    }
+
+    /// A new block whose parameters have these types.
+    fn block_with_params(&mut self, types: &[ValType]) -> Block {
+        let block = self.builder.create_block();
+        for ty in types {
+            let param = self.builder.append_block_param(block, signature::clif_type(*ty));
+            self.note_reference(*ty, param);
+        }
+        block
+    }
+
+    /// Ends the function; all its operators have been visited.
+    pub(super) fn finish(mut self, config: cranelift_codegen::isa::TargetFrontendConfig) -> Shape {
+        debug_assert!(self.control.is_empty());
+        if self.builder.current_block().is_some() && self.reachable {
+            let results = self.stack.split_off(self.stack.len() - self.results.len());
+            self.emit_return(&results);
+        }
+        let blocks = self.builder.func.dfg.blocks.len() as u32;
+        let locals = self.locals.len() as u32;
+        let loop_depth = self.max_loop_depth;
+        let block_params = self
+            .builder
+            .func
+            .layout
+            .blocks()
+            .map(|b| self.builder.func.dfg.block_params(b).len() as u32)
+            .max()
+            .unwrap_or(0);
+        self.builder.finalize(config);
+        Shape { loop_depth, locals, block_params, blocks }
+    }
+}
