@@ -3,6 +3,7 @@
 
 use crate::nearest::nearest;
 use crate::options::{Assignments, CODEGEN, DEBUG, GroupParser, OPTIMIZE, WASI, WASM};
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -88,7 +89,11 @@ pub(crate) struct EngineArgs {
 impl EngineArgs {
     /// All assignments in the order in which groups are applied.
     pub(crate) fn assignments(&self) -> impl Iterator<Item = &Assignments> {
-        self.wasm.iter().chain(&self.codegen).chain(&self.optimize).chain(&self.debug)
+        self.wasm
+            .iter()
+            .chain(&self.codegen)
+            .chain(&self.optimize)
+            .chain(&self.debug)
     }
 }
 
@@ -97,16 +102,16 @@ impl EngineArgs {
 #[command(after_help = RUN_EXAMPLES)]
 pub(crate) struct RunArgs {
     /// Let the guest use a directory, under the same name or another; `::ro` makes it read-only.
-    #[arg(long = "dir", value_name = "HOST[::GUEST[::ro]]", value_parser = clap::builder::OsStringValueParser::new().try_map(parse_dir), value_hint = clap::ValueHint::DirPath)]
+    #[arg(long = "dir", value_name = "HOST[::GUEST[::ro]]", value_parser = OsStringValueParser::new().try_map(parse_dir), value_hint = clap::ValueHint::DirPath)]
     pub(crate) dirs: Vec<Dir>,
     /// Set an environment variable of the guest, or pass ours on if no value is given.
-    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = clap::builder::OsStringValueParser::new().try_map(parse_env))]
+    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = OsStringValueParser::new().try_map(parse_env))]
     pub(crate) env: Vec<(OsString, Option<OsString>)>,
     /// What the guest sees as its own name (default: the file's name without directories).
     #[arg(long, value_name = "NAME")]
     pub(crate) argv0: Option<OsString>,
     /// Instantiate another module first and provide its exports under a module name.
-    #[arg(long = "preload", value_name = "NAME=FILE", value_parser = clap::builder::OsStringValueParser::new().try_map(parse_preload), value_hint = clap::ValueHint::FilePath)]
+    #[arg(long = "preload", value_name = "NAME=FILE", value_parser = OsStringValueParser::new().try_map(parse_preload), value_hint = clap::ValueHint::FilePath)]
     pub(crate) preloads: Vec<(String, OsString)>,
     /// Call this exported function; the arguments after FILE are read by its type, results are printed.
     #[arg(long, value_name = "FUNCTION")]
@@ -174,7 +179,9 @@ pub(crate) struct WastArgs {
 
 /// `craneway completion`
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  craneway completion bash > ~/.local/share/bash-completion/completions/craneway\n  craneway completion fish > ~/.config/fish/completions/craneway.fish")]
+#[command(
+    after_help = "Examples:\n  craneway completion bash > ~/.local/share/bash-completion/completions/craneway\n  craneway completion fish > ~/.config/fish/completions/craneway.fish"
+)]
 pub(crate) struct CompletionArgs {
     /// The shell.
     #[arg(value_name = "SHELL")]
@@ -218,14 +225,21 @@ fn parse_dir(text: OsString) -> Result<Dir, String> {
     let guest = std::str::from_utf8(guest)
         .map_err(|_| "the name inside must be UTF-8; give one after `::`".to_owned())?;
     let guest = if guest.is_empty() { "." } else { guest };
-    Ok(Dir { host: PathBuf::from(OsStr::from_bytes(host)), guest: guest.to_owned(), read_only })
+    Ok(Dir {
+        host: PathBuf::from(OsStr::from_bytes(host)),
+        guest: guest.to_owned(),
+        read_only,
+    })
 }
 
 /// Reads `NAME=VALUE` or `NAME`.
 fn parse_env(text: OsString) -> Result<(OsString, Option<OsString>), String> {
     let bytes = text.as_bytes();
     let (name, value) = match bytes.iter().position(|b| *b == b'=') {
-        Some(at) => (&bytes[..at], Some(OsStr::from_bytes(&bytes[at + 1..]).to_owned())),
+        Some(at) => (
+            &bytes[..at],
+            Some(OsStr::from_bytes(&bytes[at + 1..]).to_owned()),
+        ),
         None => (bytes, None),
     };
     if name.is_empty() {
@@ -239,7 +253,8 @@ fn parse_preload(text: OsString) -> Result<(String, OsString), String> {
     let expected = || "expected NAME=FILE, as in math=math.wasm".to_owned();
     let bytes = text.as_bytes();
     let at = bytes.iter().position(|b| *b == b'=').ok_or_else(expected)?;
-    let name = std::str::from_utf8(&bytes[..at]).map_err(|_| "the name must be UTF-8".to_owned())?;
+    let name =
+        std::str::from_utf8(&bytes[..at]).map_err(|_| "the name must be UTF-8".to_owned())?;
     let file = &bytes[at + 1..];
     if file.is_empty() {
         return Err(expected());
@@ -250,14 +265,20 @@ fn parse_preload(text: OsString) -> Result<(String, OsString), String> {
 /// The names of the commands, `help` included.
 fn command_names() -> Vec<String> {
     let cli = Cli::command();
-    cli.get_subcommands().map(|sub| sub.get_name().to_owned()).chain(["help".to_owned()]).collect()
+    cli.get_subcommands()
+        .map(|sub| sub.get_name().to_owned())
+        .chain(["help".to_owned()])
+        .collect()
 }
 
 /// Puts in `run` where it was left out: before anything that is not a command or a flag of the whole.
 pub(crate) fn with_run(mut argv: Vec<OsString>) -> Vec<OsString> {
-    let Some(first) = argv.get(1) else { return argv };
+    let Some(first) = argv.get(1) else {
+        return argv;
+    };
     let whole = ["-h", "--help", "-V", "--version"];
-    let known = whole.iter().any(|flag| first == flag) || command_names().iter().any(|name| *first == **name);
+    let known = whole.iter().any(|flag| first == flag)
+        || command_names().iter().any(|name| *first == **name);
     if !known {
         argv.insert(1, "run".into());
     }
@@ -279,7 +300,10 @@ mod tests {
     use super::*;
 
     fn parse(line: &[&str]) -> Result<Command, clap::Error> {
-        let argv = std::iter::once("craneway").chain(line.iter().copied()).map(OsString::from).collect();
+        let argv = std::iter::once("craneway")
+            .chain(line.iter().copied())
+            .map(OsString::from)
+            .collect();
         Cli::try_parse_from(with_run(argv)).map(|cli| cli.command)
     }
 
@@ -302,25 +326,57 @@ mod tests {
         assert_eq!(run(&["run", "run"]).file_and_args, ["run"]);
         assert_eq!(run(&["-W", "simd=n", "a.wasm"]).file_and_args, ["a.wasm"]);
         assert_eq!(run(&["-"]).file_and_args, ["-"]);
-        assert!(matches!(parse(&["inspect", "a.wasm"]), Ok(Command::Inspect(_))));
+        assert!(matches!(
+            parse(&["inspect", "a.wasm"]),
+            Ok(Command::Inspect(_))
+        ));
     }
 
     #[test]
     fn what_follows_the_file_is_for_the_guest() {
-        let line = ["a.wasm", "--help", "-W", "--", "--dir", "x", "-3", "compile"];
+        let line = [
+            "a.wasm", "--help", "-W", "--", "--dir", "x", "-3", "compile",
+        ];
         let args = run(&line);
         assert_eq!(args.file_and_args, line);
         assert!(args.dirs.is_empty());
-        assert_eq!(run(&["--invoke", "f", "a.wasm", "-1", "--", "-W"]).file_and_args, ["a.wasm", "-1", "--", "-W"]);
-        assert_eq!(run(&["--", "--odd.wasm", "--"]).file_and_args, ["--odd.wasm", "--"]);
+        assert_eq!(
+            run(&["--invoke", "f", "a.wasm", "-1", "--", "-W"]).file_and_args,
+            ["a.wasm", "-1", "--", "-W"]
+        );
+        assert_eq!(
+            run(&["--", "--odd.wasm", "--"]).file_and_args,
+            ["--odd.wasm", "--"]
+        );
     }
 
     #[test]
     fn directories_have_up_to_three_parts() {
         let dir = |text: &str| parse_dir(text.into());
-        assert_eq!(dir("a").unwrap(), Dir { host: "a".into(), guest: "a".into(), read_only: false });
-        assert_eq!(dir("a::/b").unwrap(), Dir { host: "a".into(), guest: "/b".into(), read_only: false });
-        assert_eq!(dir("a::/b::ro").unwrap(), Dir { host: "a".into(), guest: "/b".into(), read_only: true });
+        assert_eq!(
+            dir("a").unwrap(),
+            Dir {
+                host: "a".into(),
+                guest: "a".into(),
+                read_only: false
+            }
+        );
+        assert_eq!(
+            dir("a::/b").unwrap(),
+            Dir {
+                host: "a".into(),
+                guest: "/b".into(),
+                read_only: false
+            }
+        );
+        assert_eq!(
+            dir("a::/b::ro").unwrap(),
+            Dir {
+                host: "a".into(),
+                guest: "/b".into(),
+                read_only: true
+            }
+        );
         assert!(dir("a::b::rx").unwrap_err().contains("ro or rw"));
         assert!(dir("a::b::ro::c").is_err());
         assert!(dir("").is_err());
@@ -328,11 +384,20 @@ mod tests {
 
     #[test]
     fn variables_and_preloads() {
-        assert_eq!(parse_env("A=b=c".into()).unwrap(), ("A".into(), Some("b=c".into())));
-        assert_eq!(parse_env("A=".into()).unwrap(), ("A".into(), Some("".into())));
+        assert_eq!(
+            parse_env("A=b=c".into()).unwrap(),
+            ("A".into(), Some("b=c".into()))
+        );
+        assert_eq!(
+            parse_env("A=".into()).unwrap(),
+            ("A".into(), Some("".into()))
+        );
         assert_eq!(parse_env("A".into()).unwrap(), ("A".into(), None));
         assert!(parse_env("=x".into()).is_err());
-        assert_eq!(parse_preload("m=a=b.wasm".into()).unwrap(), ("m".to_owned(), "a=b.wasm".into()));
+        assert_eq!(
+            parse_preload("m=a=b.wasm".into()).unwrap(),
+            ("m".to_owned(), "a=b.wasm".into())
+        );
         assert!(parse_preload("m".into()).is_err());
         assert!(parse_preload("m=".into()).is_err());
     }
@@ -340,16 +405,30 @@ mod tests {
     #[test]
     fn help_and_lists_are_not_errors() {
         use clap::error::ErrorKind;
-        assert_eq!(parse(&["--help"]).unwrap_err().kind(), ErrorKind::DisplayHelp);
-        assert_eq!(parse(&["-W", "help"]).unwrap_err().kind(), ErrorKind::DisplayHelp);
+        assert_eq!(
+            parse(&["--help"]).unwrap_err().kind(),
+            ErrorKind::DisplayHelp
+        );
+        assert_eq!(
+            parse(&["-W", "help"]).unwrap_err().kind(),
+            ErrorKind::DisplayHelp
+        );
         assert_eq!(parse(&["--bogus", "a.wasm"]).unwrap_err().exit_code(), 2);
         assert_eq!(parse(&[]).unwrap_err().exit_code(), 2);
     }
 
     #[test]
     fn a_mistyped_command_is_recognised() {
-        assert!(near_command("complie").unwrap().contains("craneway compile"));
-        assert!(near_command("inspect").unwrap().contains("before all flags"));
+        assert!(
+            near_command("complie")
+                .unwrap()
+                .contains("craneway compile")
+        );
+        assert!(
+            near_command("inspect")
+                .unwrap()
+                .contains("before all flags")
+        );
         assert_eq!(near_command("app.wasm"), None);
     }
 }

@@ -18,7 +18,11 @@ pub(crate) fn write(out: &mut String, frames: &[FrameInfo]) {
     let all = frames.len() <= INNER + OUTER;
     for (index, frame) in frames.iter().enumerate() {
         if !all && index == INNER {
-            let _ = write!(out, "\n       ... {} frames left out", frames.len() - INNER - OUTER);
+            let _ = write!(
+                out,
+                "\n       ... {} frames left out",
+                frames.len() - INNER - OUTER
+            );
         }
         if all || index < INNER || index >= frames.len() - OUTER {
             write_frame(out, index, frame);

@@ -29,7 +29,10 @@ impl Input {
         }
         let name = Path::new(arg).display().to_string();
         std::fs::read(arg)
-            .map(|bytes| Input { name: name.clone(), bytes })
+            .map(|bytes| Input {
+                name: name.clone(),
+                bytes,
+            })
             .map_err(|err| unreadable(&name, &err))
     }
 
@@ -50,8 +53,7 @@ impl Input {
     /// The binary format of the module, converted from text if need be.
     pub(crate) fn binary(&self) -> Result<std::borrow::Cow<'_, [u8]>, Failure> {
         self.check_kind()?;
-        wat::parse_bytes(&self.bytes)
-            .map_err(|err| Failure::new(format!("{}: {err}", self.name)))
+        wat::parse_bytes(&self.bytes).map_err(|err| Failure::new(format!("{}: {err}", self.name)))
     }
 
     /// The failure for a module that the engine refuses.
@@ -72,6 +74,10 @@ impl Input {
     /// Refuses what is not a core module.
     pub(crate) fn check_kind(&self) -> Result<(), Failure> {
         let name = &self.name;
+        if self.is_precompiled() {
+            return Err(Failure::new(format!("{name} is already compiled"))
+                .hint("use the .wasm file that it was made from"));
+        }
         match sniff::sniff(&self.bytes) {
             Kind::Module | Kind::Text => Ok(()),
             Kind::Component => Err(Failure::new(format!("{name} is a component; craneway runs core modules only"))
@@ -80,11 +86,6 @@ impl Input {
                 "{name} has the WebAssembly magic number but version {version:#x}; modules have version 1"
             ))
             .hint("the file may be damaged")),
-            Kind::Other(what) if self.is_precompiled() => {
-                debug_assert!(!what.is_empty());
-                Err(Failure::new(format!("{name} is already compiled"))
-                    .hint("use the .wasm file that it was made from"))
-            }
             Kind::Other(what) => Err(Failure::new(format!("{name} is not WebAssembly: it is {what}"))
                 .hint("pass a .wasm file, or text that starts with `(module`")),
         }

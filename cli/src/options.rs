@@ -125,7 +125,10 @@ impl Kind {
 /// Decimal, or hexadecimal after `0x`; `_` may separate digits.
 fn parse_count(text: &str) -> Option<usize> {
     let digits = text.replace('_', "");
-    match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+    match digits
+        .strip_prefix("0x")
+        .or_else(|| digits.strip_prefix("0X"))
+    {
         Some(hex) => usize::from_str_radix(hex, 16).ok(),
         None => digits.parse().ok(),
     }
@@ -176,7 +179,10 @@ impl Group {
         };
         key.kind.parse(value).map_err(|expected| match value {
             Some(value) => {
-                format!("-{} {name}={value}: the value must be {expected}", self.letter)
+                format!(
+                    "-{} {name}={value}: the value must be {expected}",
+                    self.letter
+                )
             }
             None => format!("-{} {name} needs a value: {expected}", self.letter),
         })
@@ -224,7 +230,9 @@ impl TypedValueParser for GroupParser {
         value: &OsStr,
     ) -> Result<Assignments, Error> {
         let group = self.0;
-        let fail = |message: String| Error::raw(ErrorKind::InvalidValue, format!("{}\n", message.trim_end())).with_cmd(cmd);
+        let fail = |message: String| {
+            Error::raw(ErrorKind::InvalidValue, format!("{}\n", message.trim_end())).with_cmd(cmd)
+        };
         let text = value
             .to_str()
             .ok_or_else(|| fail(format!("-{}: the argument is not UTF-8", group.letter)))?;
@@ -240,7 +248,10 @@ impl TypedValueParser for GroupParser {
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
         Some(Box::new(
-            self.0.keys.iter().map(|key| PossibleValue::new(key.name).help(key.help)),
+            self.0
+                .keys
+                .iter()
+                .map(|key| PossibleValue::new(key.name).help(key.help)),
         ))
     }
 }
@@ -253,8 +264,18 @@ mod tests {
     fn names_are_unique_and_sorted_into_one_group() {
         for group in Group::all() {
             for (index, key) in group.keys.iter().enumerate() {
-                assert!(!group.keys[..index].iter().any(|other| other.name == key.name), "{}", key.name);
-                assert!(!key.help.is_empty() && !key.help.contains('\n'), "{}", key.name);
+                assert!(
+                    !group.keys[..index]
+                        .iter()
+                        .any(|other| other.name == key.name),
+                    "{}",
+                    key.name
+                );
+                assert!(
+                    !key.help.is_empty() && !key.help.contains('\n'),
+                    "{}",
+                    key.name
+                );
             }
         }
     }
@@ -274,19 +295,30 @@ mod tests {
 
     #[test]
     fn switches_take_y_and_n() {
-        for (text, expected) in [("simd", true), ("simd=y", true), ("simd=no", false), ("simd=true", true)] {
+        for (text, expected) in [
+            ("simd", true),
+            ("simd=y", true),
+            ("simd=no", false),
+            ("simd=true", true),
+        ] {
             match WASM.parse_one(text) {
                 Ok(Assignment::Switch(_, value)) => assert_eq!(value, expected, "{text}"),
                 other => panic!("{text}: {other:?}"),
             }
         }
-        assert_eq!(WASM.parse_one("simd=maybe").unwrap_err(), "-W simd=maybe: the value must be y or n");
+        assert_eq!(
+            WASM.parse_one("simd=maybe").unwrap_err(),
+            "-W simd=maybe: the value must be y or n"
+        );
     }
 
     #[test]
     fn an_unknown_key_is_answered_with_the_list() {
         let message = WASM.parse_one("sind").unwrap_err();
-        assert!(message.starts_with("unknown key `sind` for -W; did you mean `simd`?"), "{message}");
+        assert!(
+            message.starts_with("unknown key `sind` for -W; did you mean `simd`?"),
+            "{message}"
+        );
         for key in WASM.keys {
             assert!(message.contains(key.help), "{}", key.name);
         }

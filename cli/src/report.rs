@@ -24,12 +24,20 @@ pub(crate) struct Failure {
 impl Failure {
     /// A failure that is not the command line's fault.
     pub(crate) fn new(message: impl Into<String>) -> Failure {
-        Failure { message: message.into(), hint: None, code: FAILED }
+        Failure {
+            message: message.into(),
+            hint: None,
+            code: FAILED,
+        }
     }
 
     /// A command line that cannot be understood.
     pub(crate) fn usage(message: impl Into<String>) -> Failure {
-        Failure { message: message.into(), hint: None, code: USAGE }
+        Failure {
+            message: message.into(),
+            hint: None,
+            code: USAGE,
+        }
     }
 
     /// A failure reported by the library, with all its causes.
@@ -49,7 +57,15 @@ impl Failure {
         if let Some(trace) = err.downcast_ref::<WasmBacktrace>() {
             backtrace::write(&mut message, trace.frames());
         }
-        let failure = Failure { message, hint: None, code: if trap.is_some() || thrown { TRAPPED } else { FAILED } };
+        let failure = Failure {
+            message,
+            hint: None,
+            code: if trap.is_some() || thrown {
+                TRAPPED
+            } else {
+                FAILED
+            },
+        };
         match trap {
             Some(Trap::StackOverflow) => {
                 failure.hint("endless recursion, or more stack is needed: -W max-wasm-stack=64MiB")
@@ -76,7 +92,11 @@ impl Failure {
     pub(crate) fn print(&self) -> i32 {
         let mut err = std::io::stderr().lock();
         let colour = err.is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        let (red, blue, off) = if colour { ("\x1b[1;31m", "\x1b[1;36m", "\x1b[0m") } else { ("", "", "") };
+        let (red, blue, off) = if colour {
+            ("\x1b[1;31m", "\x1b[1;36m", "\x1b[0m")
+        } else {
+            ("", "", "")
+        };
         let mut text = format!("{red}error:{off} {}\n", self.message.trim_end());
         if let Some(hint) = &self.hint {
             let _ = writeln!(text, "{blue}hint:{off} {}", hint.trim_end());

@@ -24,7 +24,10 @@ const SIGNATURES: &[(&[u8], &str)] = &[
     (b"\xfd7zXZ\0", "xz-compressed data; unpack it first"),
     (b"BZh", "bzip2-compressed data; unpack it first"),
     (b"PK\x03\x04", "a zip archive; unpack it first"),
-    (b"!<arch>\n", "a static library; link it into a module first"),
+    (
+        b"!<arch>\n",
+        "a static library; link it into a module first",
+    ),
     (b"BC\xc0\xde", "LLVM bitcode; compile and link it first"),
     (b"MZ", "a Windows program"),
     (b"\xcf\xfa\xed\xfe", "a macOS program"),
@@ -35,7 +38,10 @@ const SIGNATURES: &[(&[u8], &str)] = &[
     (b"%PDF", "a PDF document"),
     (b"SQLite format 3\0", "a SQLite database"),
     (b"#!", "a script"),
-    (b"version https://git-lfs", "a Git LFS pointer; fetch the file itself first"),
+    (
+        b"version https://git-lfs",
+        "a Git LFS pointer; fetch the file itself first",
+    ),
 ];
 
 /// Decides what the bytes are.
@@ -52,7 +58,10 @@ pub(crate) fn sniff(bytes: &[u8]) -> Kind {
     if bytes.is_empty() {
         return Kind::Other("empty");
     }
-    if let Some((_, what)) = SIGNATURES.iter().find(|(magic, _)| bytes.starts_with(magic)) {
+    if let Some((_, what)) = SIGNATURES
+        .iter()
+        .find(|(magic, _)| bytes.starts_with(magic))
+    {
         return Kind::Other(what);
     }
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
@@ -115,8 +124,12 @@ mod tests {
 
     #[test]
     fn finds_the_start_section() {
-        assert!(has_start_section(&wat::parse_str("(module (func) (start 0))").unwrap()));
-        assert!(!has_start_section(&wat::parse_str("(module (func))").unwrap()));
+        assert!(has_start_section(
+            &wat::parse_str("(module (func) (start 0))").unwrap()
+        ));
+        assert!(!has_start_section(
+            &wat::parse_str("(module (func))").unwrap()
+        ));
         assert!(!has_start_section(b"(module)"));
     }
 }

@@ -21,16 +21,48 @@ pub(crate) static WASM: Group = Group {
     letter: 'W',
     about: "WebAssembly features and limits",
     keys: &[
-        proposal!("bulk-memory", wasm_bulk_memory, "memory.copy, memory.fill, passive segments"),
+        proposal!(
+            "bulk-memory",
+            wasm_bulk_memory,
+            "memory.copy, memory.fill, passive segments"
+        ),
         proposal!("exceptions", wasm_exceptions, "try_table, throw and exnref"),
-        proposal!("extended-const", wasm_extended_const, "integer arithmetic in constant expressions"),
-        proposal!("memory64", wasm_memory64, "memories and tables with 64-bit indices"),
-        proposal!("multi-memory", wasm_multi_memory, "more than one memory in a module"),
-        proposal!("multi-value", wasm_multi_value, "several results of functions and blocks"),
-        proposal!("reference-types", wasm_reference_types, "externref, table instructions, several tables"),
+        proposal!(
+            "extended-const",
+            wasm_extended_const,
+            "integer arithmetic in constant expressions"
+        ),
+        proposal!(
+            "memory64",
+            wasm_memory64,
+            "memories and tables with 64-bit indices"
+        ),
+        proposal!(
+            "multi-memory",
+            wasm_multi_memory,
+            "more than one memory in a module"
+        ),
+        proposal!(
+            "multi-value",
+            wasm_multi_value,
+            "several results of functions and blocks"
+        ),
+        proposal!(
+            "reference-types",
+            wasm_reference_types,
+            "externref, table instructions, several tables"
+        ),
         proposal!("simd", wasm_simd, "128-bit vectors"),
-        proposal!("tail-call", wasm_tail_call, "return_call and return_call_indirect"),
-        proposal!("threads", wasm_threads, "atomic instructions (shared memories are not supported yet)"),
+        proposal!(
+            "tail-call",
+            wasm_tail_call,
+            "return_call and return_call_indirect"
+        ),
+        proposal!(
+            "threads",
+            wasm_threads,
+            "atomic instructions (shared memories are not supported yet)"
+        ),
         Key {
             name: "all-proposals",
             kind: Kind::Switch(|settings, on| settings.all_proposals(on)),
