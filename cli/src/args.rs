@@ -122,12 +122,12 @@ pub(crate) struct RunArgs {
     /// System interface, e.g. inherit-env; `-S help` lists the keys.
     #[arg(short = 'S', long = "wasi", value_name = "KEY[=VAL],..", value_parser = GroupParser(&WASI), hide_possible_values = true)]
     pub(crate) wasi: Vec<Assignments>,
-    /// Features, limits, code generation, debugging.
-    #[command(flatten)]
-    pub(crate) engine: EngineArgs,
     /// The module (binary or text, `-` for standard input), then what is passed to the guest.
     #[arg(value_names = ["FILE", "ARGS"], num_args = 1.., trailing_var_arg = true, required = true, value_hint = clap::ValueHint::FilePath)]
     pub(crate) file_and_args: Vec<OsString>,
+    /// Features, limits, code generation, debugging.
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
 }
 
 /// `craneway compile`
@@ -136,12 +136,12 @@ pub(crate) struct CompileArgs {
     /// Where to write (default: FILE with the ending .cwasm; `-` for standard output).
     #[arg(short = 'o', long = "output", value_name = "OUT", value_hint = clap::ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
-    /// Features, limits, code generation, debugging; a later `run` needs the same.
-    #[command(flatten)]
-    pub(crate) engine: EngineArgs,
     /// The module (binary or text, `-` for standard input).
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub(crate) file: OsString,
+    /// Features, limits, code generation, debugging; a later `run` needs the same.
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
 }
 
 /// `craneway inspect`
@@ -158,23 +158,23 @@ pub(crate) struct InspectArgs {
 /// `craneway validate`
 #[derive(Args, Debug)]
 pub(crate) struct ValidateArgs {
-    /// Features, limits, code generation, debugging.
-    #[command(flatten)]
-    pub(crate) engine: EngineArgs,
     /// The modules (binary or text, `-` for standard input).
     #[arg(value_name = "FILE", required = true, value_hint = clap::ValueHint::FilePath)]
     pub(crate) files: Vec<OsString>,
+    /// Features, limits, code generation, debugging.
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
 }
 
 /// `craneway wast`
 #[derive(Args, Debug)]
 pub(crate) struct WastArgs {
-    /// Features, limits, code generation, debugging.
-    #[command(flatten)]
-    pub(crate) engine: EngineArgs,
     /// The scripts (`-` for standard input).
     #[arg(value_name = "FILE", required = true, value_hint = clap::ValueHint::FilePath)]
     pub(crate) files: Vec<OsString>,
+    /// Features, limits, code generation, debugging.
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
 }
 
 /// `craneway completion`

@@ -35,7 +35,13 @@ fn main() {
     let argv: Vec<_> = std::env::args_os().collect();
     let result = match absent::advice(&argv) {
         Some(failure) => Err(failure),
-        None => dispatch(Cli::parse_from(args::with_run(argv)).command),
+        None => match Cli::try_parse_from(args::with_run(argv)) {
+            Ok(cli) => dispatch(cli.command),
+            Err(err) => match options::requested_list(&err) {
+                Some(list) => output::print(list.as_bytes()),
+                None => err.exit(),
+            },
+        },
     };
     let code = match result {
         Ok(code) => code,

@@ -12,7 +12,7 @@ mod wasm;
 use crate::nearest::nearest;
 use crate::settings::Settings;
 use clap::builder::{PossibleValue, TypedValueParser};
-use clap::error::{Error, ErrorKind};
+use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 
@@ -216,6 +216,14 @@ impl Group {
     }
 }
 
+/// The list of keys that `-X help` asked for, which clap can only deliver as an error.
+pub(crate) fn requested_list(err: &Error) -> Option<&str> {
+    match err.get(ContextKind::Custom) {
+        Some(ContextValue::String(list)) => Some(list),
+        _ => None,
+    }
+}
+
 /// Reads a group's argument for clap, and offers the keys for shell completion.
 #[derive(Clone, Copy)]
 pub(crate) struct GroupParser(pub(crate) &'static Group);
@@ -237,7 +245,9 @@ impl TypedValueParser for GroupParser {
             .to_str()
             .ok_or_else(|| fail(format!("-{}: the argument is not UTF-8", group.letter)))?;
         if text == "help" {
-            return Err(Error::raw(ErrorKind::DisplayHelp, group.list()));
+            let mut list = Error::new(ErrorKind::DisplayHelp);
+            list.insert(ContextKind::Custom, ContextValue::String(group.list()));
+            return Err(list);
         }
         text.split(',')
             .filter(|item| !item.is_empty())

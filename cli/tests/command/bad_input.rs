@@ -1,0 +1,183 @@
+//! Files that cannot be run: each gets one clear message that names the file, and exit code 1.
+
+use crate::guests;
+use crate::support::Bench;
+
+#[test]
+fn what_is_not_wasm_is_named() {
+    let bench = Bench::new(&[]);
+    for (name, bytes, expected) in [
+        ("empty", &b""[..], "it is empty"),
+        ("elf", b"\x7fELF\x02\x01\x01", "ELF"),
+        ("gz", b"\x1f\x8b\x08\0\0", "gzip"),
+        ("html", b"<!DOCTYPE html><html>", "HTML"),
+        (
+            "text",
+            b"hello\n",
+            "text, but not of the WebAssembly text format",
+        ),
+        ("script", b"#!/bin/sh\n", "a script"),
+        ("bits", b"\x80\x81\x82\x83", "unknown kind"),
+        ("cut", b"\0asm\x01", "cut off"),
+    ] {
+        bench.write(name, bytes);
+        bench.run(&[name]).fails(
+            1,
+            &[
+                &format!("error: {name} is not WebAssembly"),
+                expected,
+                "hint:",
+            ],
+        );
+        bench.run(&["inspect", name]).fails(1, &[expected]);
+        bench.run(&["compile", name]).fails(1, &[expected]);
+    }
+    bench.write("version", b"\0asm\x09\0\0\0");
+    bench.run(&["version"]).fails(1, &["version 0x9"]);
+}
+
+#[test]
+fn a_component_is_told_from_a_module() {
+    let bench = Bench::new(&[("component.wat", "(component)")]);
+    bench.write("component.wasm", b"\0asm\x0d\0\x01\0");
+    bench
+        .run(&["component.wasm"])
+        .fails(1, &["component.wasm is a component", "core modules"]);
+    bench.run(&["component.wat"]).fails(1, &["component"]);
+}
+
+#[test]
+fn damaged_modules_are_refused() {
+    let binary = wat::parse_str(guests::LIBRARY).unwrap();
+    let bench = Bench::new(&[]);
+    for length in 8..binary.len() {
+        // Cutting between two sections may leave a valid module, so only the manner of failing counts.
+        if length % 7 == 0 {
+            bench.write("cut.wasm", &binary[..length]);
+            let ran = bench.run(&["validate", "cut.wasm"]);
+            assert!(
+                ran.code == 0 || (ran.code == 1 && ran.stderr.contains("cut.wasm")),
+                "{length}: {ran:?}"
+            );
+        }
+    }
+    bench.write("cut.wasm", &binary[..binary.len() - 10]);
+    bench
+        .run(&["cut.wasm"])
+        .fails(1, &["error: cut.wasm", "offset"]);
+    let mut corrupt = binary.clone();
+    let last = corrupt.len() - 2;
+    corrupt[last] = 0xff;
+    bench.write("corrupt.wasm", &corrupt);
+    bench
+        .run(&["corrupt.wasm"])
+        .fails(1, &["error: corrupt.wasm"]);
+    bench
+        .run(&["compile", "corrupt.wasm"])
+        .fails(1, &["error: corrupt.wasm"]);
+    assert!(!bench.path("corrupt.cwasm").exists());
+}
+
+#[test]
+fn invalid_code_names_the_function_and_the_offset() {
+    let bench = Bench::new(&[(
+        "bad.wat",
+        "(module (func $fine) (func $wrong (result i32) (i64.const 1)))",
+    )]);
+    bench
+        .run(&["bad.wat"])
+        .fails(1, &["bad.wat", "type mismatch", "0x"]);
+}
+
+#[test]
+fn errors_of_the_text_format_have_a_place() {
+    let bench = Bench::new(&[("bad.wat", "(module\n  (func (i32.cons 1)))")]);
+    for command in ["run", "inspect", "compile", "validate"] {
+        bench
+            .run(&[command, "bad.wat"])
+            .fails(1, &["bad.wat", "i32.cons", "2:"]);
+    }
+}
+
+#[test]
+fn files_that_cannot_be_read() {
+    let bench = Bench::new(&[("dir/x", "")]);
+    bench
+        .run(&["none.wasm"])
+        .fails(1, &["cannot read none.wasm: no such file or directory"]);
+    bench
+        .run(&["dir"])
+        .fails(1, &["cannot read dir: is a directory"]);
+    bench
+        .run(&["dir/x/y"])
+        .fails(1, &["cannot read dir/x/y: not a directory"]);
+    bench.run(&["complie"]).fails(1, &["craneway compile"]);
+    bench
+        .run(&["-W", "simd", "inspect", "x"])
+        .fails(1, &["before all flags"]);
+}
+
+#[test]
+fn all_missing_imports_are_listed() {
+    let app = r#"(module
+      (import "env" "one" (func (param i32) (result i64)))
+      (import "env" "two" (global (mut f32)))
+      (import "other" "three" (memory 1 2))
+      (import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))
+      (func (export "_start")))"#;
+    let bench = Bench::new(&[("app.wat", app)]);
+    let ran = bench.run(&["app.wat"]);
+    ran.fails(
+        1,
+        &[
+            "app.wat cannot be linked",
+            "one",
+            "two",
+            "three",
+            "--preload",
+        ],
+    );
+    assert!(!ran.stderr.contains("fd_write"), "{}", ran.stderr);
+}
+
+#[test]
+fn mistyped_imports_say_what_was_expected() {
+    let app = r#"(module
+      (import "lib" "add" (func (param i64) (result i64)))
+      (import "lib" "memory" (func))
+      (func (export "_start")))"#;
+    let bench = Bench::new(&[("app.wat", app), ("lib.wat", guests::LIBRARY)]);
+    bench.run(&["--preload", "lib=lib.wat", "app.wat"]).fails(
+        1,
+        &["app.wat cannot be linked", "add", "i64", "i32", "memory"],
+    );
+}
+
+#[test]
+fn builds_for_other_hosts_are_recognised() {
+    let bench = Bench::new(&[
+        (
+            "object.wat",
+            r#"(module (import "env" "__linear_memory" (memory 1)))"#,
+        ),
+        (
+            "go.wat",
+            r#"(module (import "gojs" "runtime.wasmExit" (func (param i32))))"#,
+        ),
+        (
+            "bindgen.wat",
+            r#"(module (import "wbg" "__wbg_log" (func (param i32))))"#,
+        ),
+    ]);
+    bench
+        .run(&["object.wat"])
+        .fails(1, &["object file", "wasm-ld"]);
+    bench.run(&["go.wat"]).fails(1, &["GOOS=wasip1"]);
+    bench.run(&["bindgen.wat"]).fails(1, &["wasm-bindgen"]);
+}
+
+#[test]
+fn a_start_of_the_wrong_type_is_refused() {
+    let bench = Bench::new(&[("odd.wat", "(module (func (export \"_start\") (param i32)))")]);
+    bench.run(&["odd.wat"]).fails(1, &["`_start`", "i32"]);
+}
