@@ -27,9 +27,8 @@ pub(crate) fn execute(args: &CompileArgs) -> Result<i32, Failure> {
     logging::start(settings.logging);
     let engine = settings.engine()?;
     let input = Input::read(&args.file)?;
-    input.check_kind()?;
     let code = engine
-        .precompile_module(&input.bytes)
+        .precompile_module(&input.binary()?)
         .map_err(|err| input.invalid(&err))?;
     if out.as_os_str() == "-" {
         return output::print(&code);

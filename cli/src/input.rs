@@ -4,6 +4,7 @@
 use crate::report::Failure;
 use crate::sniff::{self, Kind};
 use craneway::{Engine, Module};
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::io::{ErrorKind, Read as _};
 use std::path::Path;
@@ -41,19 +42,17 @@ impl Input {
         Engine::detect_precompiled(&self.bytes).is_some()
     }
 
-    /// Compiles the module, or takes it as it is if it was compiled before and that is allowed.
-    pub(crate) fn load(&self, engine: &Engine, allow_precompiled: bool) -> Result<Module, Failure> {
-        if self.is_precompiled() {
-            return self.load_precompiled(engine, allow_precompiled);
-        }
-        self.check_kind()?;
-        Module::new(engine, &self.bytes).map_err(|err| self.invalid(&err))
-    }
-
     /// The binary format of the module, converted from text if need be.
-    pub(crate) fn binary(&self) -> Result<std::borrow::Cow<'_, [u8]>, Failure> {
-        self.check_kind()?;
-        wat::parse_bytes(&self.bytes).map_err(|err| Failure::new(format!("{}: {err}", self.name)))
+    pub(crate) fn binary(&self) -> Result<Cow<'_, [u8]>, Failure> {
+        self.check_kind(&self.bytes)?;
+        let binary = wat::parse_bytes(&self.bytes).map_err(|mut err| {
+            // Only the place then says which file it is in.
+            err.set_path(&self.name);
+            Failure::new(format!("{} is not valid text: {err}", self.name))
+        })?;
+        // Text may describe a component as well.
+        self.check_kind(&binary)?;
+        Ok(binary)
     }
 
     /// The failure for a module that the engine refuses.
@@ -72,13 +71,13 @@ impl Input {
     }
 
     /// Refuses what is not a core module.
-    pub(crate) fn check_kind(&self) -> Result<(), Failure> {
+    fn check_kind(&self, bytes: &[u8]) -> Result<(), Failure> {
         let name = &self.name;
         if self.is_precompiled() {
             return Err(Failure::new(format!("{name} is already compiled"))
                 .hint("use the .wasm file that it was made from"));
         }
-        match sniff::sniff(&self.bytes) {
+        match sniff::sniff(bytes) {
             Kind::Module | Kind::Text => Ok(()),
             Kind::Component => Err(Failure::new(format!("{name} is a component; craneway runs core modules only"))
                 .hint("build for a core target such as wasm32-wasip1, without the step that makes a component")),
@@ -91,9 +90,18 @@ impl Input {
         }
     }
 
+    /// Compiles what [`Input::binary`] gave.
+    pub(crate) fn compile(&self, engine: &Engine, binary: &[u8]) -> Result<Module, Failure> {
+        Module::new(engine, binary).map_err(|err| self.invalid(&err))
+    }
+
     /// Takes compiled bytes as they are, which their origin must justify.
     #[allow(unsafe_code)]
-    fn load_precompiled(&self, engine: &Engine, allowed: bool) -> Result<Module, Failure> {
+    pub(crate) fn load_precompiled(
+        &self,
+        engine: &Engine,
+        allowed: bool,
+    ) -> Result<Module, Failure> {
         if !allowed {
             return Err(Failure::new(format!("{} is precompiled machine code", self.name))
                 .hint("if it comes from a `craneway compile` that you trust, pass --allow-precompiled before it"));

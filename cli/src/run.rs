@@ -66,10 +66,15 @@ impl Guest {
     /// Reads and compiles a file.
     fn load(engine: &Engine, file: &OsString, allow_precompiled: bool) -> Result<Guest, Failure> {
         let input = Input::read(file)?;
-        let module = input.load(engine, allow_precompiled)?;
-        let has_start = match input.is_precompiled() {
-            true => None,
-            false => Some(sniff::has_start_section(&input.binary()?)),
+        let (module, has_start) = match input.is_precompiled() {
+            true => (input.load_precompiled(engine, allow_precompiled)?, None),
+            false => {
+                let binary = input.binary()?;
+                (
+                    input.compile(engine, &binary)?,
+                    Some(sniff::has_start_section(&binary)),
+                )
+            }
         };
         Ok(Guest {
             file: input.name,
@@ -156,10 +161,10 @@ impl Session {
             }
             Err(err) => return exit_code(&guest.file, &err).map(Started::Exited),
         };
-        if let Some(initialize) = instance.get_func(&mut self.store, "_initialize") {
-            if let Err(err) = initialize.call_async(&mut self.store, &[], &mut []).await {
-                return exit_code(&guest.file, &err).map(Started::Exited);
-            }
+        if let Some(initialize) = instance.get_func(&mut self.store, "_initialize")
+            && let Err(err) = initialize.call_async(&mut self.store, &[], &mut []).await
+        {
+            return exit_code(&guest.file, &err).map(Started::Exited);
         }
         Ok(Started::Running(instance))
     }
