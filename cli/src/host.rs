@@ -8,6 +8,7 @@ use crate::settings::{Settings, WasiSettings};
 use craneway::StoreLimits;
 use craneway_wasi::{DirPerms, FilePerms, WasiCtx, WasiCtxBuilder};
 use std::ffi::{OsStr, OsString};
+use std::net::TcpListener;
 use std::path::Path;
 
 /// The store's data.
@@ -28,28 +29,47 @@ impl Host {
         }
         grant_env(&mut builder, args, &settings.wasi)?;
         grant_stdio(&mut builder, &settings.wasi);
-        for dir in &args.dirs {
-            let (dirs, files) = match dir.read_only {
-                true => (DirPerms::READ, FilePerms::READ),
-                false => (DirPerms::all(), FilePerms::all()),
-            };
-            let host = dir.host.display();
-            // Asked first, because the library's error may come from resolving and not name the cause.
-            let meta = std::fs::metadata(&dir.host)
-                .map_err(|err| Failure::new(format!("--dir {host}: {}", plain(&err))))?;
-            if !meta.is_dir() {
-                return Err(Failure::new(format!("--dir {host}: it is not a directory"))
-                    .hint("only directories can be granted; grant the one that holds the file"));
-            }
-            builder
-                .preopened_dir(&dir.host, &dir.guest, dirs, files)
-                .map_err(|err| Failure::from_error(&format!("--dir {host}"), &err))?;
-        }
+        grant_dirs(&mut builder, args)?;
+        grant_sockets(&mut builder, &settings.wasi)?;
         Ok(Host {
             wasi: builder.build(),
             limits: settings.limits.build(),
         })
     }
+}
+
+/// Opens the directories, in the order given.
+fn grant_dirs(builder: &mut WasiCtxBuilder, args: &RunArgs) -> Result<(), Failure> {
+    for dir in &args.dirs {
+        let (dirs, files) = match dir.read_only {
+            true => (DirPerms::READ, FilePerms::READ),
+            false => (DirPerms::all(), FilePerms::all()),
+        };
+        let host = dir.host.display();
+        // Asked first, because the library's error may come from resolving and not name the cause.
+        let meta = std::fs::metadata(&dir.host)
+            .map_err(|err| Failure::new(format!("--dir {host}: {}", plain(&err))))?;
+        if !meta.is_dir() {
+            return Err(Failure::new(format!("--dir {host}: it is not a directory"))
+                .hint("only directories can be granted; grant the one that holds the file"));
+        }
+        builder
+            .preopened_dir(&dir.host, &dir.guest, dirs, files)
+            .map_err(|err| Failure::from_error(&format!("--dir {host}"), &err.into()))?;
+    }
+    Ok(())
+}
+
+/// Listens where the guest is to accept connections.
+fn grant_sockets(builder: &mut WasiCtxBuilder, wasi: &WasiSettings) -> Result<(), Failure> {
+    for address in &wasi.listen {
+        let listener = TcpListener::bind(address)
+            .map_err(|err| Failure::new(format!("-S tcplisten={address}: {}", plain(&err))))?;
+        builder
+            .preopened_listener(listener)
+            .map_err(|err| Failure::from_error(&format!("-S tcplisten={address}"), &err.into()))?;
+    }
+    Ok(())
 }
 
 /// The guest's arguments, its own name first. A function that is invoked takes the others itself.

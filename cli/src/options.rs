@@ -15,6 +15,7 @@ use clap::builder::{PossibleValue, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 use std::ffi::OsStr;
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 
 pub(crate) use codegen::CODEGEN;
 pub(crate) use debug::DEBUG;
@@ -55,6 +56,8 @@ pub(crate) enum Kind {
     Count(fn(&mut Settings, usize)),
     /// One of a few words.
     Choice(&'static [&'static str], fn(&mut Settings, &str)),
+    /// An address and port of this machine.
+    Address(fn(&mut Settings, SocketAddr)),
 }
 
 /// A key with the value it was given, ready to be applied.
@@ -66,6 +69,8 @@ pub(crate) enum Assignment {
     Number(fn(&mut Settings, usize), usize),
     /// A word and who takes it.
     Word(fn(&mut Settings, &str), &'static str),
+    /// An address and who takes it.
+    Address(fn(&mut Settings, SocketAddr), SocketAddr),
 }
 
 impl Assignment {
@@ -75,6 +80,7 @@ impl Assignment {
             Assignment::Switch(set, value) => set(settings, value),
             Assignment::Number(set, value) => set(settings, value),
             Assignment::Word(set, value) => set(settings, value),
+            Assignment::Address(set, value) => set(settings, value),
         }
     }
 }
@@ -91,6 +97,7 @@ impl Kind {
             Kind::Bytes(_) => "=BYTES".to_owned(),
             Kind::Count(_) => "=N".to_owned(),
             Kind::Choice(words, _) => format!("={}", words.join("|")),
+            Kind::Address(_) => "=ADDRESS:PORT".to_owned(),
         }
     }
 
@@ -110,6 +117,10 @@ impl Kind {
                 .and_then(parse_count)
                 .map(|n| Assignment::Number(set, n))
                 .ok_or_else(|| "a number".to_owned()),
+            Kind::Address(set) => value
+                .and_then(|text| text.parse().ok())
+                .map(|address| Assignment::Address(set, address))
+                .ok_or_else(|| "an address and port, such as 127.0.0.1:8080".to_owned()),
             Kind::Choice(words, set) => words
                 .iter()
                 .find(|word| Some(**word) == value)

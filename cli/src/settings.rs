@@ -4,6 +4,7 @@
 use crate::options::Assignments;
 use crate::report::Failure;
 use craneway::{Config, Engine, StoreLimits, StoreLimitsBuilder};
+use std::net::SocketAddr;
 
 /// Stack of the guest unless `-W max-wasm-stack` says otherwise: what a native tool has on Linux.
 const WASM_STACK: usize = 8 << 20;
@@ -51,6 +52,8 @@ pub(crate) struct WasiSettings {
     pub(crate) inherit_stdout: bool,
     /// Whether the guest's standard error is ours.
     pub(crate) inherit_stderr: bool,
+    /// Where to listen for the guest.
+    pub(crate) listen: Vec<SocketAddr>,
 }
 
 impl Settings {
@@ -67,6 +70,7 @@ impl Settings {
                 inherit_stdin: true,
                 inherit_stdout: true,
                 inherit_stderr: true,
+                listen: Vec::new(),
             },
             unknown_imports_trap: false,
             logging: true,

@@ -23,6 +23,13 @@ pub(crate) static CODEGEN: Group = Group {
             help: "guard table and bounds checks against speculation (default: y)",
         },
         Key {
+            name: "cranelift-debug-verifier",
+            kind: Kind::Switch(|settings, on| {
+                settings.config.cranelift_debug_verifier(on);
+            }),
+            help: "check the compiler's own work at every step; slow (default: n)",
+        },
+        Key {
             name: "compiler",
             kind: Kind::Choice(&["cranelift"], |_, _| {}),
             help: "the compiler",

@@ -38,5 +38,10 @@ pub(crate) static WASI: Group = Group {
             kind: Kind::Switch(|settings, on| settings.wasi.inherit_stderr = on),
             help: "connect standard error (default: y)",
         },
+        Key {
+            name: "tcplisten",
+            kind: Kind::Address(|settings, address| settings.wasi.listen.push(address)),
+            help: "listen there and give the guest the socket; may be repeated",
+        },
     ],
 };

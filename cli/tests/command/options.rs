@@ -70,13 +70,13 @@ fn every_key_is_accepted() {
             "-W",
             wasm,
             "-C",
-            "parallel-compilation=n,spectre-mitigations=y,compiler=cranelift,cache=n",
+            "parallel-compilation=n,spectre-mitigations=y,cranelift-debug-verifier,compiler=cranelift,cache=n",
             "-O",
             "opt-level=0",
             "-D",
             "debug-info=y,max-backtrace=5,logging=n",
             "-S",
-            "cli,common,inherit-env=n",
+            "cli,common,inherit-env=n,tcplisten=127.0.0.1:0",
             "args.wat",
         ])
         .prints("args.wat\0");
@@ -180,4 +180,26 @@ fn logging_shows_the_stages() {
         &[("RUST_LOG", "trace")],
     );
     assert_eq!(off.stderr, quiet.stderr);
+}
+
+#[test]
+fn the_manual_names_every_key() {
+    let manual =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cli.md")).unwrap();
+    let bench = Bench::new(&[]);
+    let mut keys = 0;
+    for flag in ["-W", "-C", "-O", "-D", "-S"] {
+        let list = bench.run(&["run", flag, "help"]).stdout;
+        for line in list.lines().skip(1) {
+            let word = line.split_whitespace().nth(1).unwrap();
+            let key = word.split(['=', '[']).next().unwrap();
+            let named = [format!("`{key}`"), format!("`{key}=")];
+            assert!(
+                named.iter().any(|name| manual.contains(name)),
+                "docs/cli.md has no {key}"
+            );
+            keys += 1;
+        }
+    }
+    assert!(keys > 30, "only {keys} keys were listed");
 }
