@@ -9,6 +9,7 @@
 
 pub mod abi;
 mod code_memory;
+mod codegen;
 mod compile;
 mod error;
 mod image;

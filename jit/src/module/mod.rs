@@ -4,11 +4,17 @@
 //! It must never know how code is generated, nor hold a parser's or Cranelift's types.
 
 mod const_expr;
+mod convert;
 mod env;
+mod features;
+mod names;
+mod scan;
 mod types;
 
 pub use const_expr::{ConstExpr, ConstOp};
-pub use env::{parse, FunctionBody, ParsedModule};
+pub(crate) use convert::{convert_heap_type, convert_val_type};
+pub(crate) use env::{FunctionBody, parse};
+pub(crate) use features::{met, used_features};
 pub use types::{
     ExternKind, FuncType, GlobalType, HeapType, Limits, MemoryType, RefType, TableType, TagType, ValType,
 };

@@ -11,10 +11,18 @@ use super::flags::sealed;
 use crate::abi::{Builtin, MemoryDescriptor, MemoryPlace, TrapCode, VmLayout};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value, types};
-use wasmparser::MemArg;
+use wasmparser::{MemArg, MemArgTarget};
 
 /// Offsets below this one are covered by every guarded memory's guard.
 const GUARDED_OFFSETS: u64 = 1 << 31;
+
+/// The memory that an access names.
+pub(super) fn memory_index(memarg: &MemArg) -> u32 {
+    match memarg.target {
+        MemArgTarget::Memory(index) => index,
+        MemArgTarget::Array(_) => unreachable!("the validator refuses arrays: their proposal is off"),
+    }
+}
 
 impl FuncTranslator<'_> {
     /// Pops the index of an access of `access_bytes` bytes and returns the operands of the load or
@@ -27,12 +35,13 @@ impl FuncTranslator<'_> {
         let index = self.pop1();
         let index = self.zero_extend(index);
         let flags = self.heap_flags();
-        let memory = self.env.module.memories[memarg.memory as usize];
+        let index_of = memory_index(memarg);
+        let memory = self.env.module.memories[index_of as usize];
         if !memory.is_guarded() || memarg.offset >= GUARDED_OFFSETS {
-            let address = self.checked_address(memarg.memory, index, memarg.offset, access_bytes);
+            let address = self.checked_address(index_of, index, memarg.offset, access_bytes);
             return (address, 0, flags);
         }
-        let base = self.memory_base(memarg.memory);
+        let base = self.memory_base(index_of);
         let address = self.ins().iadd(base, index);
         (address, memarg.offset as i32, flags)
     }

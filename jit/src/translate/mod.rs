@@ -16,6 +16,7 @@ mod calls;
 mod control;
 mod conversions;
 mod exceptions;
+mod fallback;
 mod flags;
 mod frame;
 mod memory;
@@ -63,6 +64,8 @@ pub(crate) struct Shape {
     pub(crate) block_params: u32,
     /// Number of blocks.
     pub(crate) blocks: u32,
+    /// Proposals whose operators it uses ([`crate::module::met`]).
+    pub(crate) proposals: u16,
 }
 
 /// Translates one function, operator by operator; [`validate`] feeds it.
@@ -87,6 +90,7 @@ pub(super) struct FuncTranslator<'a> {
     pub(super) reachable: bool,
     /// The first reason why the function cannot be translated.
     pub(super) error: Option<CompileError>,
+    pub(super) proposals: u16,
     loop_depth: u32,
     max_loop_depth: u32,
     heap_region: AliasRegion,
@@ -131,6 +135,7 @@ impl<'a> FuncTranslator<'a> {
             locals: Vec::new(),
             reachable: true,
             error: None,
+            proposals: 0,
             loop_depth: 0,
             max_loop_depth: 0,
             heap_region,
@@ -193,6 +198,6 @@ impl<'a> FuncTranslator<'a> {
             .max()
             .unwrap_or(0);
         self.builder.finalize(config);
-        Shape { loop_depth, locals, block_params, blocks }
+        Shape { loop_depth, locals, block_params, blocks, proposals: self.proposals }
     }
 }

@@ -1,0 +1,197 @@
+//! One function: translated, optimised, compiled, with retries.
+
+use super::isa::Isas;
+use super::plan::Plan;
+use crate::error::{CompileError, CompileErrorKind};
+use crate::module::FunctionBody;
+use crate::opt;
+use crate::translate::{FuncEnv, Shape, translate_function};
+use cranelift_codegen::binemit::Reloc;
+use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::ir::{ExternalName, Function};
+use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::{CompiledCode, Context, FinalizedRelocTarget};
+use cranelift_frontend::FunctionBuilderContext;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use wasmparser::{FuncToValidate, FuncValidatorAllocations};
+
+/// A function's machine code with everything the linker needs.
+pub(crate) struct CompiledFunction {
+    /// Function index in the module.
+    pub(crate) index: u32,
+    /// The code and its tables.
+    pub(crate) code: CompiledCode,
+    /// Places that refer to other functions.
+    pub(crate) relocations: Vec<Relocation>,
+    /// Proposals whose operators it uses ([`crate::module::met`]).
+    pub(crate) proposals: u16,
+}
+
+/// A place in a function's code that refers to another function.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Relocation {
+    /// Offset in the function's code.
+    pub(crate) offset: u32,
+    /// How the place is written.
+    pub(crate) kind: Reloc,
+    /// The function referred to, by its index in the module.
+    pub(crate) target: u32,
+    /// Added to the target's address.
+    pub(crate) addend: i64,
+}
+
+/// What a thread reuses from function to function.
+pub(crate) struct Worker {
+    context: Context,
+    builder: FunctionBuilderContext,
+    validation: FuncValidatorAllocations,
+}
+
+/// Why an attempt gave no code.
+enum Failure {
+    /// The function is wrong: no other attempt will do better.
+    Module(CompileError),
+    /// The code generator gave up.
+    Generator(String),
+}
+
+impl Worker {
+    /// A worker with nothing allocated yet.
+    pub(crate) fn new() -> Worker {
+        Worker {
+            context: Context::new(),
+            builder: FunctionBuilderContext::new(),
+            validation: FuncValidatorAllocations::default(),
+        }
+    }
+
+    /// Compiles a body, with as many attempts as it takes.
+    ///
+    /// # Errors
+    /// What is wrong with the body, or that every attempt failed.
+    pub(crate) fn compile(
+        &mut self,
+        env: FuncEnv<'_>,
+        isas: &Isas,
+        body: &FunctionBody<'_>,
+    ) -> Result<CompiledFunction, CompileError> {
+        let index = body.to_validate.index;
+        let name = env.module.function_name(index);
+        let _span = tracing::trace_span!("function", index, name).entered();
+        let mut plan = None;
+        loop {
+            let (failure, tried) = match self.attempt(env, isas, body, plan) {
+                Ok(done) => return Ok(done),
+                Err((Failure::Module(error), _)) => {
+                    *self = Worker::new();
+                    return Err(error.in_function(index, name));
+                }
+                Err((Failure::Generator(why), tried)) => (why, tried),
+            };
+            // What a panic left behind is not to be trusted.
+            *self = Worker::new();
+            tracing::debug!(index, ?tried, failure, "the code generator gave up");
+            plan = tried.next();
+            if plan.is_none() {
+                let message = format!("the code generator gave up with every fallback ({failure})");
+                return Err(CompileError::new(CompileErrorKind::TooLarge, message).in_function(index, name));
+            }
+        }
+    }
+
+    /// Translates and compiles once, by `plan` or by the plan that the function's shape asks for.
+    fn attempt(
+        &mut self,
+        env: FuncEnv<'_>,
+        isas: &Isas,
+        body: &FunctionBody<'_>,
+        plan: Option<Plan>,
+    ) -> Result<CompiledFunction, (Failure, Plan)> {
+        let mut current = plan.unwrap_or(Plan::Speed);
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let shape = self.translate(env, isas, body).map_err(Failure::Module)?;
+            current = plan.unwrap_or_else(|| Plan::first(env.settings.opt_level, shape));
+            generate(&mut self.context, isas, current).map_err(Failure::Generator)?;
+            self.finish(body.to_validate.index, shape).map_err(Failure::Module)
+        }));
+        match result {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(failure)) => Err((failure, current)),
+            Err(panic) => Err((Failure::Generator(panic_text(&*panic)), current)),
+        }
+    }
+
+    fn translate(&mut self, env: FuncEnv<'_>, isas: &Isas, body: &FunctionBody<'_>) -> Result<Shape, CompileError> {
+        self.context.clear();
+        let from = &body.to_validate;
+        let to_validate = FuncToValidate {
+            resources: from.resources.clone(),
+            index: from.index,
+            ty: from.ty,
+            features: from.features,
+        };
+        let mut validator = to_validate.into_validator(std::mem::take(&mut self.validation));
+        let shape = translate_function(
+            env,
+            from.index,
+            &body.body,
+            &mut validator,
+            &mut self.context.func,
+            &mut self.builder,
+            isas.none.frontend_config(),
+        );
+        self.validation = validator.into_allocations();
+        shape
+    }
+
+    /// Takes the compiled code out of the context.
+    fn finish(&mut self, index: u32, shape: Shape) -> Result<CompiledFunction, CompileError> {
+        let code = self.context.take_compiled_code().ok_or_else(|| {
+            CompileError::new(CompileErrorKind::TooLarge, "the code generator returned no code")
+        })?;
+        let relocations = relocations(&self.context.func, &code)?;
+        Ok(CompiledFunction { index, code, relocations, proposals: shape.proposals })
+    }
+}
+
+/// Optimises and compiles what the context holds.
+fn generate(context: &mut Context, isas: &Isas, plan: Plan) -> Result<(), String> {
+    let mut control = ControlPlane::default();
+    let (prepare, finish): (&dyn TargetIsa, &dyn TargetIsa) = match plan {
+        Plan::Speed => (&*isas.speed, &*isas.none),
+        Plan::None => (&*isas.plain, &*isas.none),
+        Plan::SinglePass => (&*isas.plain, &*isas.single_pass),
+    };
+    context.optimize(prepare, &mut control).map_err(|e| e.to_string())?;
+    if plan == Plan::Speed {
+        opt::run(&mut context.func, prepare);
+    }
+    context.compile(finish, &mut control).map_err(|e| e.inner.to_string())?;
+    Ok(())
+}
+
+/// The relocations of compiled code; all name functions of the module, whatever else is an error.
+fn relocations(func: &Function, code: &CompiledCode) -> Result<Vec<Relocation>, CompileError> {
+    let mut all = Vec::with_capacity(code.buffer.relocs().len());
+    for reloc in code.buffer.relocs() {
+        let target = match &reloc.target {
+            FinalizedRelocTarget::ExternalName(ExternalName::User(name)) => {
+                func.params.user_named_funcs().get(*name).map(|n| n.index)
+            }
+            _ => None,
+        };
+        let Some(target) = target else {
+            return Err(CompileError::new(
+                CompileErrorKind::Unsupported,
+                format!("the code generator wants something that images cannot refer to: {:?}", reloc.target),
+            ));
+        };
+        all.push(Relocation { offset: reloc.offset, kind: reloc.kind, target, addend: reloc.addend });
+    }
+    Ok(all)
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().map(str::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panicked".to_string())
+}

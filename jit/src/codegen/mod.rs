@@ -1,0 +1,15 @@
+//! From one validated body to machine code, with every fallback that keeps a module compilable.
+//!
+//! ```text
+//!   isa       the code generator's configurations, all from one constructor
+//!   plan      how a function may be compiled, by its shape
+//!   function  translate → optimise → our passes → compile, retried with less ambition on failure
+//! ```
+//! It must never know where the code will lie, nor what other functions look like.
+
+mod function;
+mod isa;
+mod plan;
+
+pub(crate) use function::{CompiledFunction, Worker};
+pub(crate) use isa::Isas;
