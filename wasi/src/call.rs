@@ -1,0 +1,182 @@
+//! How a host function runs: attempted at once, and attempted again after each wait.
+//!
+//! A function of the interface is plain synchronous code that either finishes or says what it waits for ([`Step`]). The
+//! driver here turns that into a [`MaybeAsync`]: ready at once costs no allocation; a wait becomes a boxed future that
+//! calls the function anew when the wait is over. So guest memory and context are taken from the caller at every
+//! attempt and never held over an await. It must never know what any single function does.
+
+use std::any::Any;
+use std::time::Duration;
+
+use craneway::{Caller, MaybeAsync};
+
+use crate::ctx::WasiCtx;
+use crate::errno::Errno;
+use crate::memory::{self, GuestMemory};
+use crate::types::Abi;
+use crate::wait::Wait;
+
+/// The tracing target of every call.
+pub(crate) const TARGET: &str = "craneway_wasi";
+
+/// The outcome of one attempt.
+pub(crate) enum Step<R = ()> {
+    /// The function is through.
+    Done(R),
+    /// Attempt it again when this is over.
+    Wait(Wait),
+}
+
+/// Takes the value out of a finished step, or returns the wait from the enclosing function.
+macro_rules! ready {
+    ($step:expr) => {
+        match $step {
+            $crate::call::Step::Done(value) => value,
+            $crate::call::Step::Wait(wait) => return Ok($crate::call::Step::Wait(wait)),
+        }
+    };
+}
+pub(crate) use ready;
+
+/// Why a function did not succeed.
+pub(crate) enum Failure {
+    /// The guest gets this number.
+    Errno(Errno),
+    /// The guest ends with this error.
+    Trap(craneway::Error),
+}
+
+impl From<Errno> for Failure {
+    fn from(errno: Errno) -> Failure {
+        Failure::Errno(errno)
+    }
+}
+
+impl From<rustix::io::Errno> for Failure {
+    fn from(errno: rustix::io::Errno) -> Failure {
+        Failure::Errno(errno.into())
+    }
+}
+
+/// What one attempt leaves for the next.
+#[derive(Default)]
+pub(crate) struct CallState {
+    /// Bytes that earlier attempts have written.
+    pub(crate) progress: usize,
+    /// The clocks at the first attempt, from which relative timeouts count: monotonic, real time.
+    pub(crate) started: Option<(Duration, Duration)>,
+    /// The result of work that ran on the blocking pool.
+    pub(crate) job: Option<Box<dyn Any + Send>>,
+    /// An error that a wait met.
+    pub(crate) error: Option<Errno>,
+}
+
+/// Everything a function of the interface may touch during one attempt.
+pub(crate) struct Cx<'a> {
+    pub(crate) ctx: &'a mut WasiCtx,
+    pub(crate) mem: GuestMemory<'a>,
+    pub(crate) state: &'a mut CallState,
+    pub(crate) abi: Abi,
+}
+
+/// What a function of the interface returns.
+pub(crate) type Outcome<R = ()> = Result<Step<R>, Failure>;
+
+/// The function is through.
+pub(crate) const DONE: Step = Step::Done(());
+
+impl Cx<'_> {
+    /// Runs work on files: inline where the embedder allows it, on the blocking pool otherwise.
+    ///
+    /// The work owns everything it needs, so it may finish after its store is gone. A function may call this once.
+    pub(crate) fn blocking<R, F>(&mut self, work: F) -> Outcome<R>
+    where
+        R: Send + 'static,
+        F: FnOnce() -> Result<R, Errno> + Send + 'static,
+    {
+        if let Some(finished) = self.state.job.take() {
+            return match finished.downcast::<Result<R, Errno>>() {
+                Ok(result) => Ok(Step::Done((*result)?)),
+                // Only a job that was lost (the pool shut down) leaves something else.
+                Err(_) => Err(Errno::Canceled.into()),
+            };
+        }
+        if self.ctx.allow_blocking_files {
+            return Ok(Step::Done(work()?));
+        }
+        Ok(Step::Wait(Wait::Job(Box::new(move || {
+            Box::new(work()) as Box<dyn Any + Send>
+        }))))
+    }
+}
+
+/// Runs a function of the interface for a guest.
+pub(crate) fn dispatch<'a, T, G, F>(
+    mut caller: Caller<'a, T>,
+    get: G,
+    abi: Abi,
+    name: &'static str,
+    function: F,
+) -> MaybeAsync<'a, i32>
+where
+    T: Send + 'static,
+    G: Fn(&mut T) -> &mut WasiCtx + Copy + Send + Sync + 'static,
+    F: Fn(&mut Cx<'_>) -> Outcome + Send + 'static,
+{
+    let mut state = CallState::default();
+    match attempt(&mut caller, &get, abi, &mut state, &function) {
+        Ok(Step::Done(())) => MaybeAsync::Ready(finish(name, Ok(()))),
+        Err(failure) => MaybeAsync::Ready(finish(name, Err(failure))),
+        Ok(Step::Wait(first)) => MaybeAsync::Pending(Box::pin(async move {
+            let mut wait = first;
+            loop {
+                wait.run(&mut state).await;
+                match attempt(&mut caller, &get, abi, &mut state, &function) {
+                    Ok(Step::Done(())) => return finish(name, Ok(())),
+                    Err(failure) => return finish(name, Err(failure)),
+                    Ok(Step::Wait(next)) => wait = next,
+                }
+            }
+        })),
+    }
+}
+
+/// One attempt, on memory and context taken from the caller now.
+fn attempt<T, G, F>(
+    caller: &mut Caller<'_, T>,
+    get: &G,
+    abi: Abi,
+    state: &mut CallState,
+    function: &F,
+) -> Outcome
+where
+    T: 'static,
+    G: Fn(&mut T) -> &mut WasiCtx,
+    F: Fn(&mut Cx<'_>) -> Outcome,
+{
+    let Some((mem, ctx)) = memory::split(caller, get) else {
+        return Err(Failure::Trap(craneway::format_err!(
+            "a WASI function was called by a module that exports no memory named `memory`"
+        )));
+    };
+    function(&mut Cx {
+        ctx,
+        mem,
+        state,
+        abi,
+    })
+}
+
+/// The result for the guest, traced.
+fn finish(name: &'static str, result: Result<(), Failure>) -> craneway::Result<i32> {
+    let errno = match result {
+        Ok(()) => Errno::Success,
+        Err(Failure::Errno(errno)) => errno,
+        Err(Failure::Trap(error)) => {
+            tracing::trace!(target: TARGET, function = name, ends = %error);
+            return Err(error);
+        }
+    };
+    tracing::trace!(target: TARGET, function = name, errno = errno.name());
+    Ok(errno as i32)
+}
