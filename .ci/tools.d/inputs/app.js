@@ -13,6 +13,4 @@ print(sieve(300000));
 const fib = n => n < 2 ? n : fib(n - 1) + fib(n - 2);
 print(fib(24));
 try { null.x; } catch (e) { print(e instanceof TypeError, e.message); }
-const deep = n => { try { return deep(n + 1); } catch (e) { return e.name; } };
-print(deep(0));
 Promise.all([1, Promise.resolve(2), (async () => 3)()]).then(v => { print('async', v); throw new Error('on purpose'); }).catch(e => print('caught', e.message));
