@@ -32,9 +32,9 @@ pub(crate) fn parse(ty: &ValType, text: &str) -> Result<Val, String> {
         ValType::Ref(_) => {
             let name = ty.to_string();
             let null = match name.as_str() {
-                "funcref" => Some(Val::FuncRef(None)),
-                "externref" => Some(Val::ExternRef(None)),
-                "exnref" => Some(Val::ExnRef(None)),
+                "funcref" | "(ref null func)" => Some(Val::FuncRef(None)),
+                "externref" | "(ref null extern)" => Some(Val::ExternRef(None)),
+                "exnref" | "(ref null exn)" => Some(Val::ExnRef(None)),
                 _ => None,
             };
             null.filter(|_| text == "null").ok_or_else(|| {

@@ -53,33 +53,33 @@ fn arguments_that_wasi_cannot_express_are_refused() {
 #[test]
 fn the_environment_is_empty_unless_granted() {
     let bench = Bench::new(&[("env.wat", guests::ENV)]);
-    let ours = [("CRANEWAY_A", "1"), ("CRANEWAY_B", "2")];
+    let ours = [("GRANTED_A", "1"), ("GRANTED_B", "2")];
     bench.run_with(&["env.wat"], b"", &ours).prints("");
     bench
         .run_with(&["--env", "X=y=z", "--env", "E=", "env.wat"], b"", &ours)
         .prints("X=y=z\0E=\0");
     bench
         .run_with(
-            &["--env", "CRANEWAY_B", "--env", "CRANEWAY_NONE", "env.wat"],
+            &["--env", "GRANTED_B", "--env", "GRANTED_NONE", "env.wat"],
             b"",
             &ours,
         )
-        .prints("CRANEWAY_B=2\0");
+        .prints("GRANTED_B=2\0");
     bench
         .run_with(&["--env", "X=1", "--env", "X=2", "env.wat"], b"", &ours)
         .prints("X=2\0");
     let all = bench.run_with(
-        &["-S", "inherit-env", "--env", "CRANEWAY_A=3", "env.wat"],
+        &["-S", "inherit-env", "--env", "GRANTED_A=3", "env.wat"],
         b"",
         &ours,
     );
     let mut seen: Vec<&str> = all
         .stdout
         .split('\0')
-        .filter(|v| v.starts_with("CRANEWAY_"))
+        .filter(|v| v.starts_with("GRANTED_"))
         .collect();
     seen.sort_unstable();
-    assert_eq!(seen, ["CRANEWAY_A=3", "CRANEWAY_B=2"]);
+    assert_eq!(seen, ["GRANTED_A=3", "GRANTED_B=2"]);
 }
 
 #[test]
