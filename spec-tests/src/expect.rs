@@ -10,10 +10,16 @@ const TRAPS: &[(&str, &[Trap])] = &[
     ("unreachable", &[Trap::UnreachableCodeReached]),
     ("integer divide by zero", &[Trap::IntegerDivisionByZero]),
     ("integer overflow", &[Trap::IntegerOverflow]),
-    ("invalid conversion to integer", &[Trap::BadConversionToInteger]),
+    (
+        "invalid conversion to integer",
+        &[Trap::BadConversionToInteger],
+    ),
     ("out of bounds memory access", &[Trap::MemoryOutOfBounds]),
     ("out of bounds table access", &[Trap::TableOutOfBounds]),
-    ("out of bounds", &[Trap::MemoryOutOfBounds, Trap::TableOutOfBounds]),
+    (
+        "out of bounds",
+        &[Trap::MemoryOutOfBounds, Trap::TableOutOfBounds],
+    ),
     ("undefined", &[Trap::TableOutOfBounds]),
     ("uninitialized", &[Trap::IndirectCallToNull]),
     ("indirect call", &[Trap::BadSignature]),
@@ -38,15 +44,18 @@ pub(crate) fn trap(error: &Error, expected: &str) -> Verdict {
     let Some(trap) = error.downcast_ref::<Trap>() else {
         return Verdict::Wrong(format!("expected the trap `{expected}`, got: {error:#}"));
     };
-    let kinds = TRAPS.iter().find(|(prefix, _)| expected.starts_with(prefix)).map(|(_, kinds)| *kinds);
+    let kinds = TRAPS
+        .iter()
+        .find(|(prefix, _)| expected.starts_with(prefix))
+        .map(|(_, kinds)| *kinds);
     let same_words = trap.to_string().contains(expected);
     match kinds {
-        Some(kinds) if !kinds.contains(trap) => {
-            Verdict::Wrong(format!("expected the trap `{expected}`, got the trap `{trap}`"))
-        }
-        None if !same_words => {
-            Verdict::Wrong(format!("expected the trap `{expected}`, got the trap `{trap}`"))
-        }
+        Some(kinds) if !kinds.contains(trap) => Verdict::Wrong(format!(
+            "expected the trap `{expected}`, got the trap `{trap}`"
+        )),
+        None if !same_words => Verdict::Wrong(format!(
+            "expected the trap `{expected}`, got the trap `{trap}`"
+        )),
         _ if same_words => Verdict::Same,
         _ => Verdict::OtherWords,
     }
@@ -55,7 +64,9 @@ pub(crate) fn trap(error: &Error, expected: &str) -> Verdict {
 /// Judges an error that should refuse to link for the reason `expected`.
 pub(crate) fn unlinkable(error: &Error, expected: &str) -> Verdict {
     if let Some(trap) = error.downcast_ref::<Trap>() {
-        return Verdict::Wrong(format!("expected a link error `{expected}`, got the trap `{trap}`"));
+        return Verdict::Wrong(format!(
+            "expected a link error `{expected}`, got the trap `{trap}`"
+        ));
     }
     words(&format!("{error:#}"), expected)
 }
@@ -71,5 +82,9 @@ pub(crate) fn exception(error: &Error) -> Verdict {
 
 /// Compares words alone: any rejection is right.
 pub(crate) fn words(got: &str, expected: &str) -> Verdict {
-    if got.contains(expected) { Verdict::Same } else { Verdict::OtherWords }
+    if got.contains(expected) {
+        Verdict::Same
+    } else {
+        Verdict::OtherWords
+    }
 }

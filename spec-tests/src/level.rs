@@ -40,7 +40,11 @@ impl Level {
     };
 
     /// WebAssembly 2.0.
-    pub const V2: Self = Self { v2: true, simd: true, ..Self::V1 };
+    pub const V2: Self = Self {
+        v2: true,
+        simd: true,
+        ..Self::V1
+    };
 
     /// Everything this runtime claims, atomics excepted: the part of 3.0 that exists here.
     pub const V3: Self = Self {

@@ -4,9 +4,7 @@
 //! directives, traps or modules.
 
 use craneway::{ExternRef, Result, Store, V128, Val, bail};
-use wast::core::{
-    AbstractHeapType, HeapType, NanPattern, V128Pattern, WastArgCore, WastRetCore,
-};
+use wast::core::{AbstractHeapType, HeapType, NanPattern, V128Pattern, WastArgCore, WastRetCore};
 use wast::token::{F32, F64};
 
 /// The runtime value for an argument of `invoke`.
@@ -69,7 +67,10 @@ pub(crate) fn matches(store: &Store<()>, got: &Val, want: &WastRetCore<'_>) -> R
 }
 
 fn is_null(value: &Val) -> bool {
-    matches!(value, Val::FuncRef(None) | Val::ExternRef(None) | Val::ExnRef(None))
+    matches!(
+        value,
+        Val::FuncRef(None) | Val::ExternRef(None) | Val::ExnRef(None)
+    )
 }
 
 /// Canonical: the payload is the quiet bit alone. Arithmetic: the quiet bit at least.
@@ -96,12 +97,8 @@ fn v128_matches(got: u128, want: &V128Pattern) -> bool {
         V128Pattern::I16x8(want) => lanes(want, |i| (got >> (16 * i)) as i16),
         V128Pattern::I32x4(want) => lanes(want, |i| (got >> (32 * i)) as i32),
         V128Pattern::I64x2(want) => lanes(want, |i| (got >> (64 * i)) as i64),
-        V128Pattern::F32x4(want) => {
-            (0..4).all(|i| f32_matches((got >> (32 * i)) as u32, &want[i]))
-        }
-        V128Pattern::F64x2(want) => {
-            (0..2).all(|i| f64_matches((got >> (64 * i)) as u64, &want[i]))
-        }
+        V128Pattern::F32x4(want) => (0..4).all(|i| f32_matches((got >> (32 * i)) as u32, &want[i])),
+        V128Pattern::F64x2(want) => (0..2).all(|i| f64_matches((got >> (64 * i)) as u64, &want[i])),
     }
 }
 
@@ -134,7 +131,9 @@ pub(crate) fn show(store: &Store<()>, value: &Val) -> String {
 }
 
 fn show_v128(bits: u128) -> String {
-    let words: Vec<String> = (0..4).map(|i| format!("{:#010x}", (bits >> (32 * i)) as u32)).collect();
+    let words: Vec<String> = (0..4)
+        .map(|i| format!("{:#010x}", (bits >> (32 * i)) as u32))
+        .collect();
     format!("(v128.const i32x4 {})", words.join(" "))
 }
 
@@ -146,23 +145,29 @@ pub(crate) fn show_pattern(want: &WastRetCore<'_>) -> String {
         WastRetCore::F32(x) => format!("(f32.const {})", show_f32(x)),
         WastRetCore::F64(x) => format!("(f64.const {})", show_f64(x)),
         WastRetCore::V128(V128Pattern::F32x4(x)) => {
-            format!("(v128.const f32x4 {})", x.each_ref().map(show_f32).join(" "))
+            format!(
+                "(v128.const f32x4 {})",
+                x.each_ref().map(show_f32).join(" ")
+            )
         }
         WastRetCore::V128(V128Pattern::F64x2(x)) => {
-            format!("(v128.const f64x2 {})", x.each_ref().map(show_f64).join(" "))
+            format!(
+                "(v128.const f64x2 {})",
+                x.each_ref().map(show_f64).join(" ")
+            )
         }
         WastRetCore::V128(V128Pattern::I8x16(x)) => {
             show_v128(u128::from_le_bytes(x.map(|lane| lane as u8)))
         }
-        WastRetCore::V128(V128Pattern::I16x8(x)) => show_v128(
-            (0..8).fold(0, |bits, i| bits | u128::from(x[i] as u16) << (16 * i)),
-        ),
-        WastRetCore::V128(V128Pattern::I32x4(x)) => show_v128(
-            (0..4).fold(0, |bits, i| bits | u128::from(x[i] as u32) << (32 * i)),
-        ),
-        WastRetCore::V128(V128Pattern::I64x2(x)) => show_v128(
-            (0..2).fold(0, |bits, i| bits | u128::from(x[i] as u64) << (64 * i)),
-        ),
+        WastRetCore::V128(V128Pattern::I16x8(x)) => {
+            show_v128((0..8).fold(0, |bits, i| bits | u128::from(x[i] as u16) << (16 * i)))
+        }
+        WastRetCore::V128(V128Pattern::I32x4(x)) => {
+            show_v128((0..4).fold(0, |bits, i| bits | u128::from(x[i] as u32) << (32 * i)))
+        }
+        WastRetCore::V128(V128Pattern::I64x2(x)) => {
+            show_v128((0..2).fold(0, |bits, i| bits | u128::from(x[i] as u64) << (64 * i)))
+        }
         WastRetCore::Either(wants) => {
             let wants: Vec<String> = wants.iter().map(show_pattern).collect();
             format!("(either {})", wants.join(" "))

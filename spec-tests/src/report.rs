@@ -74,7 +74,12 @@ impl fmt::Display for Summary {
     /// Failures first, one `file:line:column` each, then one line of counts.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for failure in &self.failures {
-            let Failure { line, column, directive, message } = failure;
+            let Failure {
+                line,
+                column,
+                directive,
+                message,
+            } = failure;
             writeln!(f, "{}:{line}:{column}: {directive}: {message}", self.name)?;
         }
         write!(

@@ -65,15 +65,28 @@ pub struct Options {
 impl Options {
     /// Everything is run, eagerly and silently.
     pub fn new(engine: Engine) -> Self {
-        Self { engine, mode: Mode::Eager, print: false, skips: Vec::new() }
+        Self {
+            engine,
+            mode: Mode::Eager,
+            print: false,
+            skips: Vec::new(),
+        }
     }
 }
 
 /// Runs the script `text` and reports on every directive. `name` is used in messages alone.
 pub fn run_script(name: &str, text: &str, options: &Options) -> Summary {
-    let mut summary = Summary { name: name.to_owned(), ..Summary::default() };
+    let mut summary = Summary {
+        name: name.to_owned(),
+        ..Summary::default()
+    };
     let refuse = |summary: &mut Summary, message: String, line, column| {
-        summary.failures.push(Failure { line, column, directive: "script", message });
+        summary.failures.push(Failure {
+            line,
+            column,
+            directive: "script",
+            message,
+        });
     };
     let located = |error: &wast::Error| {
         let (line, column) = error.span().linecol_in(text);
@@ -101,7 +114,12 @@ pub fn run_script(name: &str, text: &str, options: &Options) -> Summary {
     match Runner::new(text, options, summary.clone()) {
         Ok(runner) => runner.run(script.directives),
         Err(error) => {
-            refuse(&mut summary, format!("the module `spectest` cannot be made: {error:#}"), 1, 1);
+            refuse(
+                &mut summary,
+                format!("the module `spectest` cannot be made: {error:#}"),
+                1,
+                1,
+            );
             summary
         }
     }
@@ -145,7 +163,9 @@ impl<T: Clone> Slot<T> {
     fn get(&self) -> Result<T, Stop> {
         match self {
             Self::Present(value) => Ok(value.clone()),
-            Self::Skipped(line) => Err(Stop::Skip(format!("needs the directive in line {line}, which is skipped"))),
+            Self::Skipped(line) => Err(Stop::Skip(format!(
+                "needs the directive in line {line}, which is skipped"
+            ))),
             Self::Failed(line) => fail(format!("needs the directive in line {line}, which failed")),
         }
     }
@@ -183,7 +203,11 @@ impl<'a> Runner<'a> {
     }
 
     fn run(mut self, directives: Vec<WastDirective<'a>>) -> Summary {
-        let mut ends: Vec<usize> = directives.iter().skip(1).map(|d| d.span().offset()).collect();
+        let mut ends: Vec<usize> = directives
+            .iter()
+            .skip(1)
+            .map(|d| d.span().offset())
+            .collect();
         ends.push(self.text.len());
         for (directive, end) in directives.into_iter().zip(ends) {
             let span = directive.span();
@@ -206,11 +230,19 @@ impl<'a> Runner<'a> {
                 Ok(wording) => {
                     self.summary.passed += usize::from(assertion);
                     if let Some((expected, got)) = wording {
-                        self.summary.wordings.push(Wording { line: self.line, expected, got });
+                        self.summary.wordings.push(Wording {
+                            line: self.line,
+                            expected,
+                            got,
+                        });
                     }
                 }
                 Err(Stop::Skip(reason)) => {
-                    self.summary.skipped.push(Skipped { line: self.line, assertion, reason });
+                    self.summary.skipped.push(Skipped {
+                        line: self.line,
+                        assertion,
+                        reason,
+                    });
                 }
                 Err(Stop::Fail(message)) => self.summary.failures.push(Failure {
                     line: self.line,
@@ -225,7 +257,11 @@ impl<'a> Runner<'a> {
 
     fn skip_reason(&self, span: Span, end: usize) -> Option<&'static str> {
         let source = self.text.get(span.offset()..end)?;
-        let rule = self.options.skips.iter().find(|rule| source.contains(rule.pattern))?;
+        let rule = self
+            .options
+            .skips
+            .iter()
+            .find(|rule| source.contains(rule.pattern))?;
         Some(rule.reason)
     }
 
@@ -252,11 +288,19 @@ impl<'a> Runner<'a> {
         match made {
             Made::Nothing => {}
             Made::Module(name) => {
-                let slot = if skipped { Slot::Skipped(line) } else { Slot::Failed(line) };
+                let slot = if skipped {
+                    Slot::Skipped(line)
+                } else {
+                    Slot::Failed(line)
+                };
                 self.definitions.insert(name, slot);
             }
             Made::Instance(name) => {
-                let slot = if skipped { Slot::Skipped(line) } else { Slot::Failed(line) };
+                let slot = if skipped {
+                    Slot::Skipped(line)
+                } else {
+                    Slot::Failed(line)
+                };
                 if let Some(name) = name {
                     self.instances.insert(name, slot.clone());
                 }
@@ -281,7 +325,9 @@ impl<'a> Runner<'a> {
                 self.definitions.insert(name, Slot::Present(module));
                 Ok(None)
             }
-            WastDirective::ModuleInstance { instance, module, .. } => {
+            WastDirective::ModuleInstance {
+                instance, module, ..
+            } => {
                 let Some(module) = self.definitions.get(&owned(module)) else {
                     return fail("there is no such module definition");
                 };
@@ -310,19 +356,29 @@ impl<'a> Runner<'a> {
                 let error = self.must_fail(exec, "an exception")?;
                 judge(expect::exception(&error), "an exception", &error)
             }
-            WastDirective::AssertUnlinkable { mut module, message, .. } => {
+            WastDirective::AssertUnlinkable {
+                mut module,
+                message,
+                ..
+            } => {
                 let module = self.compile(&module.encode()?)?;
                 match self.linker.instantiate(&mut self.store, &module) {
                     Ok(_) => fail(format!("expected a link error `{message}`, but it links")),
                     Err(error) => judge(expect::unlinkable(&error, message), message, &error),
                 }
             }
-            WastDirective::AssertInvalid { module, message, .. }
-            | WastDirective::AssertMalformed { module, message, .. }
-            | WastDirective::AssertInvalidCustom { module, message, .. }
-            | WastDirective::AssertMalformedCustom { module, message, .. } => {
-                self.assert_rejected(module, message)
+            WastDirective::AssertInvalid {
+                module, message, ..
             }
+            | WastDirective::AssertMalformed {
+                module, message, ..
+            }
+            | WastDirective::AssertInvalidCustom {
+                module, message, ..
+            }
+            | WastDirective::AssertMalformedCustom {
+                module, message, ..
+            } => self.assert_rejected(module, message),
             WastDirective::AssertSuspension { .. } => skip("stack switching is not supported"),
             WastDirective::Thread(_) | WastDirective::Wait { .. } => {
                 skip("threads of scripts need shared memories, which are not supported yet")
@@ -381,7 +437,9 @@ impl<'a> Runner<'a> {
             args.push(matching::argument(&mut self.store, core_argument(arg)?)?);
         }
         let mut results = vec![Val::I32(0); func.ty(&self.store).results().len()];
-        Ok(func.call(&mut self.store, &args, &mut results).map(|()| results))
+        Ok(func
+            .call(&mut self.store, &args, &mut results)
+            .map(|()| results))
     }
 
     fn execute(&mut self, exec: WastExecute<'_>) -> Result<Result<Vec<Val>>, Stop> {
@@ -389,7 +447,10 @@ impl<'a> Runner<'a> {
             WastExecute::Invoke(invoke) => self.invoke(invoke),
             WastExecute::Wat(mut module) => {
                 let module = self.compile(&module.encode()?)?;
-                Ok(self.linker.instantiate(&mut self.store, &module).map(|_| Vec::new()))
+                Ok(self
+                    .linker
+                    .instantiate(&mut self.store, &module)
+                    .map(|_| Vec::new()))
             }
             WastExecute::Get { module, global, .. } => {
                 match self.export(module, global)?.into_global() {
@@ -426,20 +487,28 @@ impl<'a> Runner<'a> {
         if same {
             return Ok(None);
         }
-        let want: Vec<String> = wanted.iter().map(|want| matching::show_pattern(want)).collect();
+        let want: Vec<String> = wanted
+            .iter()
+            .map(|want| matching::show_pattern(want))
+            .collect();
         let got = self.show(&values);
         fail(format!("expected [{}], got {got}", want.join(", ")))
     }
 
     fn show(&self, values: &[Val]) -> String {
-        let values: Vec<String> =
-            values.iter().map(|value| matching::show(&self.store, value)).collect();
+        let values: Vec<String> = values
+            .iter()
+            .map(|value| matching::show(&self.store, value))
+            .collect();
         format!("[{}]", values.join(", "))
     }
 
     /// Text that does not assemble is as good a rejection as a binary that does not validate.
     fn assert_rejected(&mut self, mut module: QuoteWat<'_>, expected: &str) -> Done {
-        if matches!(module, QuoteWat::Wat(Wat::Component(_)) | QuoteWat::QuoteComponent(..)) {
+        if matches!(
+            module,
+            QuoteWat::Wat(Wat::Component(_)) | QuoteWat::QuoteComponent(..)
+        ) {
             return skip("components are not supported");
         }
         let got = match module.encode() {

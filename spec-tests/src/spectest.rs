@@ -45,10 +45,18 @@ fn define_functions<T: 'static>(linker: &mut Linker<T>, print: bool) -> Result<(
         }
     };
     linker.func_wrap("spectest", "print", move || show(String::new()))?;
-    linker.func_wrap("spectest", "print_i32", move |a: i32| show(format!("{a} : i32")))?;
-    linker.func_wrap("spectest", "print_i64", move |a: i64| show(format!("{a} : i64")))?;
-    linker.func_wrap("spectest", "print_f32", move |a: f32| show(format!("{a} : f32")))?;
-    linker.func_wrap("spectest", "print_f64", move |a: f64| show(format!("{a} : f64")))?;
+    linker.func_wrap("spectest", "print_i32", move |a: i32| {
+        show(format!("{a} : i32"))
+    })?;
+    linker.func_wrap("spectest", "print_i64", move |a: i64| {
+        show(format!("{a} : i64"))
+    })?;
+    linker.func_wrap("spectest", "print_f32", move |a: f32| {
+        show(format!("{a} : f32"))
+    })?;
+    linker.func_wrap("spectest", "print_f64", move |a: f64| {
+        show(format!("{a} : f64"))
+    })?;
     linker.func_wrap("spectest", "print_i32_f32", move |a: i32, b: f32| {
         show(format!("{a} : i32\n{b} : f32"));
     })?;

@@ -40,7 +40,12 @@ fn main() -> ExitCode {
             for mode in Mode::ALL {
                 let stem = file.name().trim_end_matches(".wast");
                 let name = format!("{}::{}::{stem}", mode.name(), suite.name);
-                let run = Run { index, file: file.name().to_owned(), text: file.raw(), mode };
+                let run = Run {
+                    index,
+                    file: file.name().to_owned(),
+                    text: file.raw(),
+                    mode,
+                };
                 let outcomes = outcomes.clone();
                 trials.push(if isolate {
                     Trial::test(name.clone(), move || in_own_process(&name))
@@ -86,9 +91,21 @@ impl Run {
             .collect();
         let name = format!("{}/{}", suite.name, self.file);
         let summary = run_script(&name, &rewritten(suite, &self.file, self.text), &options);
-        let verdict = if summary.success() { Ok(()) } else { Err(complaint(&summary).into()) };
-        let outcome = Outcome { suite: self.index, file: self.file, mode: self.mode, summary };
-        outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
+        let verdict = if summary.success() {
+            Ok(())
+        } else {
+            Err(complaint(&summary).into())
+        };
+        let outcome = Outcome {
+            suite: self.index,
+            file: self.file,
+            mode: self.mode,
+            summary,
+        };
+        outcomes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(outcome);
         verdict
     }
 }
@@ -97,14 +114,20 @@ fn rewritten(suite: &Suite, file: &str, text: &str) -> String {
     REWRITES
         .iter()
         .filter(|(in_suite, in_file, ..)| *in_suite == suite.name && *in_file == file)
-        .fold(text.to_owned(), |text, (_, _, old, new)| text.replace(old, new))
+        .fold(text.to_owned(), |text, (_, _, old, new)| {
+            text.replace(old, new)
+        })
 }
 
 fn complaint(summary: &Summary) -> String {
     let mut short = summary.clone();
     short.failures.truncate(SHOWN);
     let left = summary.failures.len() - short.failures.len();
-    let more = if left == 0 { String::new() } else { format!("\n... and {left} more failures") };
+    let more = if left == 0 {
+        String::new()
+    } else {
+        format!("\n... and {left} more failures")
+    };
     format!("{short}{more}")
 }
 
@@ -114,7 +137,11 @@ fn all_failures(outcomes: &[Outcome]) -> String {
         for failure in &summary.failures {
             let place = format!("{}:{}:{}", summary.name, failure.line, failure.column);
             let message = failure.message.replace('\n', " ");
-            lines += &format!("{} {place}: {}: {message}\n", mode.name(), failure.directive);
+            lines += &format!(
+                "{} {place}: {}: {message}\n",
+                mode.name(),
+                failure.directive
+            );
         }
     }
     lines

