@@ -1,0 +1,170 @@
+//! Walking wasm frames: for backtraces, for exception handlers and for the roots of collection.
+//!
+//! ```text
+//!   fp ─► [fp]     caller's fp          a frame is a pc (an interrupted one, or a return address)
+//!         [fp+8]   return address       and the fp that was current there
+//! ```
+//! The chain of an activation ends at the return address inside `enter`. Every fp is checked
+//! against the stack before it is read.
+
+use super::activation::Activation;
+use super::arch;
+use super::code::{self, LoadedModule};
+use super::stack;
+use std::sync::Arc;
+
+/// Most frames that a backtrace keeps.
+const MAX_FRAMES: usize = 256;
+
+/// A wasm frame of a backtrace.
+#[derive(Clone, Debug)]
+pub struct RawFrame {
+    /// The module (kept alive for names and locations).
+    pub module: Arc<LoadedModule>,
+    /// The function index.
+    pub func_index: u32,
+    /// Offset in the wasm binary, if the instruction has one.
+    pub wasm_offset: Option<u32>,
+}
+
+/// A frame while walking.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame {
+    pub(crate) pc: usize,
+    pub(crate) fp: usize,
+    /// Whether `pc` is a return address (else the interrupted instruction itself).
+    pub(crate) is_return: bool,
+}
+
+/// The wasm frames of one activation, innermost first.
+pub(crate) struct Frames {
+    next: Option<Frame>,
+    low: usize,
+    high: usize,
+}
+
+impl Frames {
+    /// # Safety
+    /// The activation's wasm code does not run while the iterator is used.
+    pub(crate) unsafe fn of(activation: *const Activation) -> Frames {
+        // SAFETY: the activation is alive; its stack is intact.
+        unsafe {
+            let act = &*activation;
+            let mut frames = Frames { next: None, low: 0, high: act.entry_sp };
+            if let Some(trap) = &act.trap {
+                frames.low = trap.sp;
+                frames.next = first_of_trap(trap.pc, trap.sp, trap.fp, act.entry_sp);
+            } else if act.wasm_fp != 0 {
+                frames.low = act.wasm_sp;
+                frames.next = frames.caller_of(act.wasm_fp);
+            }
+            frames
+        }
+    }
+
+    /// # Safety
+    /// As [`Frames::of`].
+    unsafe fn caller_of(&self, fp: usize) -> Option<Frame> {
+        if fp < self.low || fp % 8 != 0 || fp.checked_add(16)? > self.high {
+            return None;
+        }
+        // SAFETY: both words lie on the activation's part of its wasm stack.
+        let [caller, pc] = unsafe { *(fp as *const [usize; 2]) };
+        (pc != arch::enter_return_address()).then_some(Frame { pc, fp: caller, is_return: true })
+    }
+}
+
+/// The innermost frame of a trap. In a trampoline or before a prologue is done, the frame pointer
+/// still is the caller's, and the return address is near sp.
+///
+/// # Safety
+/// As [`Frames::of`].
+unsafe fn first_of_trap(pc: usize, sp: usize, fp: usize, high: usize) -> Option<Frame> {
+    // SAFETY: the store keeps modules of frames alive.
+    let in_function = unsafe { code::find(pc) }.and_then(|m| m.function_at(pc));
+    let Some((_, _)) = in_function else {
+        // A trampoline overflowed before its frame was complete: start at the caller's frame.
+        return unsafe_return_at(sp, high).map(|pc| Frame { pc, fp, is_return: true });
+    };
+    Some(Frame { pc, fp, is_return: false })
+}
+
+/// The word at `sp` if it lies on the stack and is a wasm return address.
+fn unsafe_return_at(sp: usize, high: usize) -> Option<usize> {
+    if sp % 8 != 0 || sp.checked_add(8)? > high {
+        return None;
+    }
+    // SAFETY: the word lies between the interrupted sp and the top of the activation's stack; a
+    // value that is no code address of a live module is refused.
+    unsafe {
+        let pc = *(sp as *const usize);
+        code::find(pc).map(|_| pc)
+    }
+}
+
+impl Iterator for Frames {
+    type Item = Frame;
+
+    fn next(&mut self) -> Option<Frame> {
+        let frame = self.next.take()?;
+        // SAFETY: the iterator's creator promised that the stack stays as it is.
+        unsafe {
+            let early = if frame.is_return {
+                None
+            } else {
+                let at = code::find(frame.pc).and_then(|m| m.function_at(frame.pc));
+                at.and_then(|(_, offset)| arch::prologue_return_slot(offset))
+            };
+            self.next = match early {
+                Some(slot) => unsafe_return_at(self.low + slot, self.high)
+                    .map(|pc| Frame { pc, fp: frame.fp, is_return: true }),
+                None => self.caller_of(frame.fp),
+            };
+        }
+        Some(frame)
+    }
+}
+
+/// The backtrace of the innermost activation and of all outer ones of the store.
+///
+/// # Safety
+/// As [`Frames::of`], for each activation of the chain.
+pub(crate) unsafe fn capture(activation: *const Activation) -> Vec<RawFrame> {
+    let mut out = Vec::new();
+    let mut at = activation;
+    while !at.is_null() {
+        // SAFETY: outer activations are suspended in host calls while inner ones exist.
+        unsafe {
+            let outer_on_same_stack = Frames::of(at);
+            for frame in outer_on_same_stack {
+                if out.len() == MAX_FRAMES {
+                    return out;
+                }
+                // A return address belongs to the call before it.
+                let pc = if frame.is_return { frame.pc - 1 } else { frame.pc };
+                if let Some(found) = describe(pc, (*at).store) {
+                    out.push(found);
+                }
+            }
+            at = (*at).prev;
+        }
+    }
+    out
+}
+
+/// # Safety
+/// `store` is alive.
+unsafe fn describe(pc: usize, store: *const super::store::Store) -> Option<RawFrame> {
+    // SAFETY: frames belong to modules that the store holds.
+    unsafe {
+        let found = code::find(pc)?;
+        let (func_index, _) = found.function_at(pc)?;
+        let module = (*store).module_arc(found)?;
+        Some(RawFrame { module, func_index, wasm_offset: found.wasm_offset_at(pc) })
+    }
+}
+
+/// Whether `sp` lies on a wasm stack (host code never does).
+pub(crate) fn on_wasm_stack(sp: usize) -> bool {
+    stack::header_of(sp).is_some()
+}

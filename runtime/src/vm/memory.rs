@@ -1,0 +1,169 @@
+//! Linear memories: address space reserved once, pages committed as the memory grows, never moved.
+//!
+//! ```text
+//!   guarded (32-bit):   [ front guard │ fields │ ] base │ … 4 GiB … │ rear guard 2 GiB + 64 KiB
+//!   others:             base │ … up to the reserved maximum │
+//! ```
+//! The host trusts only its own copy of the length; generated code has mirrors of it.
+
+use super::store::Limiter;
+use super::sys::{self, Reservation};
+use craneway_jit::abi::{MemoryDescriptor, ordinary_reservation};
+use craneway_jit::module::MemoryType;
+use std::ptr::NonNull;
+
+/// Largest 64-bit memory, in bytes of reserved address space.
+const MAX_MEMORY64: u64 = 64 << 30;
+
+/// A linear memory.
+#[derive(Debug)]
+pub struct Memory {
+    /// Its declared type.
+    pub ty: MemoryType,
+    base: usize,
+    /// Current length in bytes.
+    length: usize,
+    /// Largest length in bytes that the reservation and the type allow.
+    max_bytes: u64,
+    descriptor: Box<MemoryDescriptor>,
+    /// In the fields of the instance whose direct memory this is.
+    mirror: Option<NonNull<u64>>,
+    /// The address space; for a direct memory it includes the instance's fields.
+    reservation: Reservation,
+}
+
+/// Bytes of a page of `ty`.
+fn page_bytes(ty: &MemoryType) -> u64 {
+    1 << ty.page_size_log2
+}
+
+/// Largest size in bytes that the type allows.
+fn type_max_bytes(ty: &MemoryType) -> u64 {
+    let address_space = if ty.is_64 { u64::MAX } else { 4 << 30 };
+    ty.limits.max.unwrap_or(u64::MAX).saturating_mul(page_bytes(ty)).min(address_space)
+}
+
+impl Memory {
+    /// A memory with a reservation of its own.
+    ///
+    /// # Errors
+    /// When the minimum is over the implementation's limit or address space runs out.
+    pub fn new(ty: MemoryType) -> anyhow::Result<Memory> {
+        let max = type_max_bytes(&ty);
+        let min = ty.limits.min.saturating_mul(page_bytes(&ty));
+        let (bytes, max_bytes) = if ty.is_guarded() {
+            (ordinary_reservation(), max)
+        } else {
+            let most = max.min(MAX_MEMORY64).max(min);
+            (most.next_multiple_of(sys::page_size() as u64).max(1), most)
+        };
+        anyhow::ensure!(
+            min <= max_bytes && (ty.is_guarded() || min <= MAX_MEMORY64),
+            "a memory of {} pages is larger than craneway supports",
+            ty.limits.min
+        );
+        let reservation = Reservation::new(bytes as usize)
+            .map_err(|e| anyhow::anyhow!("cannot reserve {bytes} bytes of address space for a memory: {e}"))?;
+        let base = reservation.base();
+        Memory::within(ty, reservation, base, max_bytes, None)
+    }
+
+    /// The direct memory at `base` inside a reservation that also holds the instance's fields.
+    pub(crate) fn direct(
+        ty: MemoryType,
+        reservation: Reservation,
+        base: usize,
+        mirror: NonNull<u64>,
+    ) -> anyhow::Result<Memory> {
+        Memory::within(ty, reservation, base, type_max_bytes(&ty), Some(mirror))
+    }
+
+    fn within(
+        ty: MemoryType,
+        reservation: Reservation,
+        base: usize,
+        max_bytes: u64,
+        mirror: Option<NonNull<u64>>,
+    ) -> anyhow::Result<Memory> {
+        let descriptor = Box::new(MemoryDescriptor { base, length: 0 });
+        let mut memory = Memory { ty, base, length: 0, max_bytes, descriptor, mirror, reservation };
+        let min = ty.limits.min * page_bytes(&ty);
+        memory.commit(min as usize)?;
+        Ok(memory)
+    }
+
+    fn commit(&mut self, length: usize) -> std::io::Result<()> {
+        let page = sys::page_size();
+        let from = self.length.next_multiple_of(page);
+        let to = length.next_multiple_of(page);
+        // SAFETY: the range lies behind the committed part of our own reservation.
+        unsafe { sys::make_accessible(self.base + from, to - from)? };
+        self.length = length;
+        self.descriptor.length = length;
+        if let Some(mirror) = self.mirror {
+            // SAFETY: the mirror is a field in M of the instance that owns this memory; both live
+            // in our reservation.
+            unsafe { mirror.as_ptr().write(length as u64) };
+        }
+        Ok(())
+    }
+
+    /// Current size in pages.
+    pub fn pages(&self) -> u64 {
+        self.length as u64 >> self.ty.page_size_log2
+    }
+
+    /// Current length in bytes.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Address of byte 0.
+    pub fn base(&self) -> *mut u8 {
+        self.base as *mut u8
+    }
+
+    pub(crate) fn descriptor(&self) -> *const MemoryDescriptor {
+        &raw const *self.descriptor
+    }
+
+    /// Whether `address` lies in the memory's address space, guards included.
+    pub(crate) fn reserves(&self, address: usize) -> bool {
+        self.reservation.contains(address)
+    }
+
+    /// Grows by `delta` pages. Returns the old size in pages, or `None` if it cannot grow.
+    ///
+    /// # Errors
+    /// The limiter's, which become traps.
+    pub fn grow(&mut self, delta: u64, limiter: Option<&mut (dyn Limiter + 'static)>) -> anyhow::Result<Option<u64>> {
+        let old = self.pages();
+        let page = page_bytes(&self.ty);
+        let wanted = delta.checked_mul(page).and_then(|d| d.checked_add(self.length as u64));
+        let maximum = self.ty.limits.max.map(|m| m.saturating_mul(page) as usize);
+        let mut limiter = limiter;
+        if let Some(limiter) = limiter.as_deref_mut() {
+            let desired = wanted.map_or(usize::MAX, |w| w as usize);
+            if delta > 0 && !limiter.memory_growing(self.length, desired, maximum)? {
+                return Ok(None);
+            }
+        }
+        let refused = match wanted.filter(|w| *w <= self.max_bytes) {
+            None => anyhow::anyhow!("the memory is at its maximum"),
+            Some(length) => match self.commit(length as usize) {
+                Ok(()) => return Ok(Some(old)),
+                Err(e) => anyhow::Error::new(e).context("the system refused memory"),
+            },
+        };
+        match limiter {
+            Some(limiter) => limiter.memory_grow_failed(refused).map(|()| None),
+            None => Ok(None),
+        }
+    }
+
+    /// The bytes `start..start + len`, if they are within the memory.
+    pub(crate) fn range(&self, start: u64, len: u64) -> Option<*mut u8> {
+        let end = start.checked_add(len)?;
+        (end <= self.length as u64).then_some((self.base + start as usize) as *mut u8)
+    }
+}

@@ -1,0 +1,47 @@
+//! Under the public API: memory, code, stacks, calls, traps — everything that touches the machine.
+//!
+//! ```text
+//!   public API ──► vm: store, instance, activation ──► sys (operating system), arch (CPU)
+//! ```
+//! It must never import the public API, and knows neither Cranelift nor WASI. Errors of host
+//! functions pass through as `anyhow` values.
+
+mod activation;
+mod arch;
+mod backtrace;
+mod builtins;
+mod code;
+mod exceptions;
+mod handles;
+mod host_func;
+mod instance;
+mod instantiate;
+mod memory;
+mod segments;
+mod signatures;
+mod stack;
+mod store;
+mod stubs;
+mod sys;
+mod table;
+mod traps;
+
+pub use activation::{Activation, AsyncCall, CallError, CallShape, HostFuture, Unwind, call};
+pub use arch::CallFrame;
+pub use backtrace::RawFrame;
+pub use code::LoadedModule;
+pub use exceptions::throw;
+pub use handles::{Handles, Object, RootIndex};
+pub use host_func::{HostFunc, Outcome, Shim};
+pub use instance::{GlobalValue, Instance};
+pub use instantiate::{Import, InstantiateError, instantiate};
+pub use memory::Memory;
+pub use signatures::{SigId, Signatures};
+pub use stack::MAX_STACK_BYTES;
+pub use store::{GlobalId, InstanceId, Limiter, MemoryId, Store, StoreId, TableId, TagId, TagRecord};
+pub use table::{Element, Table};
+
+/// The machine's page size in bytes.
+pub fn page_size() -> usize {
+    sys::page_size()
+}

@@ -1,0 +1,112 @@
+//! Element and data segments: applied at instantiation, and by `table.init` and `memory.init`.
+
+use super::instantiate::InstantiateError;
+use super::store::{InstanceId, Store};
+use super::table::Element;
+use craneway_jit::abi::{TablePlace, TrapCode};
+use craneway_jit::module::{ElementItems, RefType, SegmentMode};
+use std::ptr::NonNull;
+
+/// The element that a reference's bits stand for.
+pub(crate) fn element_of(ty: RefType, bits: u64) -> Element {
+    if bits == 0 {
+        Element::Null
+    } else if ty.is_func() {
+        NonNull::new(bits as *mut craneway_jit::abi::FuncRecord).map_or(Element::Null, Element::Func)
+    } else {
+        Element::Handle(bits as u32)
+    }
+}
+
+/// Applies the active segments in order, elements before data.
+pub(crate) fn apply_active(store: &mut Store, id: InstanceId) -> Result<(), InstantiateError> {
+    let module = store.instance(id).module.clone();
+    for (index, segment) in module.module().elements.iter().enumerate() {
+        if let SegmentMode::Active { index: table, offset } = &segment.mode {
+            let fixed = matches!(module.compiled().layout.tables[*table as usize], TablePlace::Fixed { .. });
+            if !fixed {
+                let start = store.evaluate(id, offset)? as u64;
+                let len = segment.items.len() as u64;
+                table_init(store, id, *table, index as u32, start, 0, len)?.map_err(InstantiateError::Trap)?;
+            }
+        }
+        if segment.mode != SegmentMode::Passive {
+            store.instance_mut(id).dropped_elements[index] = true;
+        }
+    }
+    for (index, segment) in module.module().data_segments.iter().enumerate() {
+        if let SegmentMode::Active { index: memory, offset } = &segment.mode {
+            let start = store.evaluate(id, offset)? as u64;
+            let len = u64::from(segment.range.1 - segment.range.0);
+            memory_init(store, id, *memory, index as u32, start, 0, len).map_err(InstantiateError::Trap)?;
+            store.instance_mut(id).dropped_data[index] = true;
+        }
+    }
+    Ok(())
+}
+
+/// `memory.init`: bounds first, then the copy.
+pub(crate) fn memory_init(
+    store: &mut Store,
+    id: InstanceId,
+    memory: u32,
+    segment: u32,
+    dst: u64,
+    src: u64,
+    len: u64,
+) -> Result<(), TrapCode> {
+    let instance = store.instance(id);
+    let module = instance.module.module();
+    let (start, end) = module.data_segments[segment as usize].range;
+    let bytes = match instance.dropped_data[segment as usize] {
+        true => &[][..],
+        false => &module.data[start as usize..end as usize],
+    };
+    let end = src.checked_add(len).filter(|e| *e <= bytes.len() as u64).ok_or(TrapCode::HeapOutOfBounds)?;
+    let to = store.memory(instance.memory(memory)).range(dst, len).ok_or(TrapCode::HeapOutOfBounds)?;
+    let bytes = &bytes[src as usize..end as usize];
+    // SAFETY: the destination was checked against the committed length, and segments never lie in
+    // linear memory.
+    unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
+    Ok(())
+}
+
+/// `table.init`: bounds first, then the elements. The outer error is the system's.
+pub(crate) fn table_init(
+    store: &mut Store,
+    id: InstanceId,
+    table: u32,
+    segment: u32,
+    dst: u64,
+    src: u64,
+    len: u64,
+) -> anyhow::Result<Result<(), TrapCode>> {
+    let module = store.instance(id).module.clone();
+    let items = &module.module().elements[segment as usize].items;
+    let available = if store.instance(id).dropped_elements[segment as usize] { 0 } else { items.len() as u64 };
+    let Some(target) = store.instance(id).tables[table as usize] else { return Ok(Err(TrapCode::TableOutOfBounds)) };
+    let fits = src.checked_add(len).is_some_and(|e| e <= available)
+        && dst.checked_add(len).is_some_and(|e| e <= store.table(target).length());
+    if !fits {
+        return Ok(Err(TrapCode::TableOutOfBounds));
+    }
+    let own = store.table(target).private_to() == store.instance(id).vmctx;
+    let ty = module.module().tables[table as usize].ty.element;
+    for at in 0..len {
+        let (from, to) = ((src + at) as usize, dst + at);
+        let bits = match items {
+            ElementItems::Functions(list) => {
+                let function = list[from];
+                if own && module.module().defined_index(function).is_some() {
+                    let (code, sig) = store.instance(id).own_callee(function);
+                    store.table_mut(target).write_own_code(to as usize, code, sig);
+                    continue;
+                }
+                store.func_record(id, function)?.as_ptr() as u64
+            }
+            ElementItems::Expressions(list) => store.evaluate(id, &list[from])? as u64,
+        };
+        store.table_mut(target).set(to, element_of(ty, bits));
+    }
+    Ok(Ok(()))
+}

@@ -1,0 +1,136 @@
+//! Address space: reserve, commit, seal, give back.
+
+use region::{Allocation, Protection};
+use std::io;
+use std::sync::OnceLock;
+
+fn to_io(e: region::Error) -> io::Error {
+    match e {
+        region::Error::SystemCall(e) => e,
+        other => io::Error::other(other.to_string()),
+    }
+}
+
+/// The machine's page size in bytes.
+pub(crate) fn page_size() -> usize {
+    static SIZE: OnceLock<usize> = OnceLock::new();
+    *SIZE.get_or_init(region::page::size)
+}
+
+/// Inaccessible address space, given back on drop.
+pub(crate) struct Reservation {
+    allocation: Allocation,
+}
+
+impl std::fmt::Debug for Reservation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reservation").field("base", &self.base()).field("len", &self.len()).finish()
+    }
+}
+
+impl Reservation {
+    /// Reserves `bytes` (rounded up to pages) without committing memory.
+    pub(crate) fn new(bytes: usize) -> io::Result<Reservation> {
+        let allocation = region::alloc(bytes.max(1), Protection::NONE).map_err(to_io)?;
+        Ok(Reservation { allocation })
+    }
+
+    /// First address.
+    pub(crate) fn base(&self) -> usize {
+        self.allocation.as_ptr::<u8>() as usize
+    }
+
+    /// Bytes reserved.
+    pub(crate) fn len(&self) -> usize {
+        self.allocation.len()
+    }
+
+    /// Whether `address` lies in it.
+    pub(crate) fn contains(&self, address: usize) -> bool {
+        address.wrapping_sub(self.base()) < self.len()
+    }
+}
+
+/// Reserves `bytes` at a multiple of `align` for the rest of the process.
+pub(crate) fn reserve_aligned(bytes: usize, align: usize) -> io::Result<usize> {
+    let allocation = region::alloc(bytes + align, Protection::NONE).map_err(to_io)?;
+    let base = (allocation.as_ptr::<u8>() as usize).next_multiple_of(align);
+    std::mem::forget(allocation);
+    Ok(base)
+}
+
+/// Makes reserved pages readable and writable (zero when first touched).
+///
+/// # Safety
+/// The range is page-aligned and belongs to a reservation of the caller's, with no other user.
+pub(crate) unsafe fn make_accessible(base: usize, bytes: usize) -> io::Result<()> {
+    if bytes == 0 {
+        return Ok(());
+    }
+    // SAFETY: the caller owns the range.
+    unsafe { region::protect(base as *const u8, bytes, Protection::READ_WRITE) }.map_err(to_io)
+}
+
+/// Seals pages: from now on they can only be read.
+///
+/// # Safety
+/// As [`make_accessible`]; no reference for writing to the range is live.
+pub(crate) unsafe fn make_read_only(base: usize, bytes: usize) -> io::Result<()> {
+    if bytes == 0 {
+        return Ok(());
+    }
+    // SAFETY: the caller owns the range.
+    unsafe { region::protect(base as *const u8, bytes, Protection::READ) }.map_err(to_io)
+}
+
+/// Gives the pages' memory back; they read as zero afterwards.
+///
+/// # Safety
+/// The range is page-aligned private anonymous memory of the caller's.
+pub(crate) unsafe fn decommit(base: usize, bytes: usize) -> io::Result<()> {
+    // SAFETY: the caller owns the range and expects its contents to vanish.
+    let r = unsafe { libc::madvise(base as *mut libc::c_void, bytes, libc::MADV_DONTNEED) };
+    if r == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Generated-once code followed, at a fixed distance, by data that the code reads.
+///
+/// ```text
+///   code: RX, the same bytes in every slot │ data: R    … and elsewhere the same data pages: RW
+///   ◄──────────── bytes ─────────────────► │ ◄ bytes ►
+/// ```
+/// The writable view lies at another address, so a stray index near the code cannot reach it.
+pub(crate) struct CodeAlias {
+    /// First byte of the code.
+    pub(crate) code: usize,
+    /// First byte of the writable view of the data.
+    pub(crate) data: usize,
+}
+
+impl CodeAlias {
+    /// Maps `code` (a whole number of pages) and as many bytes of zeroed data, for the rest of the process.
+    pub(crate) fn new(code: &[u8]) -> io::Result<CodeAlias> {
+        use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
+        use rustix::mm::{MapFlags, ProtFlags, mmap};
+        let bytes = code.len();
+        let fd = memfd_create("craneway-stubs", MemfdFlags::CLOEXEC)?;
+        ftruncate(&fd, 2 * bytes as u64)?;
+        let mut written = 0;
+        while written < bytes {
+            written += rustix::io::pwrite(&fd, &code[written..], written as u64)?;
+        }
+        let range = reserve_aligned(2 * bytes, page_size())?;
+        let at = range as *mut libc::c_void;
+        let (rx, r) = (ProtFlags::READ | ProtFlags::EXEC, ProtFlags::READ);
+        let fixed = MapFlags::SHARED | MapFlags::FIXED;
+        // SAFETY: both fixed mappings replace parts of a reservation made just above that nobody
+        // else knows; the third lies where the kernel chooses.
+        let data = unsafe {
+            mmap(at, bytes, rx, fixed, &fd, 0)?;
+            mmap(at.byte_add(bytes), bytes, r, fixed, &fd, bytes as u64)?;
+            let rw = ProtFlags::READ | ProtFlags::WRITE;
+            mmap(std::ptr::null_mut(), bytes, rw, MapFlags::SHARED, &fd, bytes as u64)?
+        };
+        Ok(CodeAlias { code: range, data: data as usize })
+    }
+}

@@ -1,0 +1,11 @@
+//! Unix: mappings through `region` where it serves, `libc` where it does not.
+
+mod memory;
+mod signals;
+mod thread;
+
+pub(crate) use memory::{
+    CodeAlias, Reservation, decommit, make_accessible, make_read_only, page_size, reserve_aligned,
+};
+pub(crate) use signals::{Fault, install_handlers};
+pub(crate) use thread::{prepare_thread, stack_left};
