@@ -13,6 +13,7 @@ mod value;
 mod watch;
 
 use std::fmt;
+use std::path::Path;
 
 use generate::Case;
 use rng::Rng;
@@ -295,16 +296,20 @@ fn same_state(oracle: &mut dyn Running, subject: &mut dyn Running) -> Result<(),
 
 /// Saves a mismatch and says where and how to repeat it.
 pub(crate) fn report(mismatch: &Mismatch) -> String {
-    let folder = watch::folder();
-    let path = folder.join(format!("seed-{}.wasm", mismatch.seed));
-    let saved =
-        std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&path, &mismatch.wasm));
-    let place = match saved {
-        Ok(()) => format!("module in {}", path.display()),
+    let path = watch::folder().join(format!("seed-{}.wasm", mismatch.seed));
+    let place = match save(&path, &mismatch.wasm) {
+        Ok(()) => format!("module in {} and .wat", path.display()),
         Err(error) => format!("the module cannot be saved in {}: {error}", path.display()),
     };
     format!(
         "{}\n{place}\nrepeat: cargo run -p craneway-spec-tests --example soak -- --one {}",
         mismatch.message, mismatch.seed
     )
+}
+
+fn save(path: &Path, wasm: &[u8]) -> std::io::Result<()> {
+    std::fs::create_dir_all(watch::folder())?;
+    std::fs::write(path, wasm)?;
+    let text = wasmprinter::print_bytes(wasm).unwrap_or_else(|error| format!(";; {error:#}"));
+    std::fs::write(path.with_extension("wat"), text)
 }
