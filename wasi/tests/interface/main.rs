@@ -1,0 +1,15 @@
+//! The interface as a guest meets it: every test calls functions through a wasm module that forwards them.
+//!
+//! Knows public APIs only.
+
+mod clocks;
+mod descriptors;
+mod directories;
+mod guest;
+mod memory;
+mod paths;
+mod poll;
+mod process;
+mod sockets;
+mod streams;
+mod unstable;
