@@ -3,6 +3,7 @@
 //! Regular files move straight between the kernel and the guest where blocking is allowed; otherwise through a bounded
 //! buffer on the blocking pool. Streams never block: a wait suspends the guest.
 
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use rustix::fs::SeekFrom;
@@ -40,6 +41,9 @@ pub(super) fn fd_read(cx: &mut Cx<'_>, fd: u32, iovs: u32, count: u32, out: u32)
     let mut vecs = cx.mem.iovecs(iovs, count)?;
     let wait = !entry.flags.has(FdFlags::NONBLOCK);
     let step = match &mut entry.kind {
+        Kind::File(file) if cx.ctx.allow_blocking_files => {
+            Step::Done(vecs.read_from(file.fd.as_fd(), Transfer::Here)?)
+        }
         Kind::File(_) => return file_read(cx, fd, iovs, count, None, out),
         _ if vecs.total() == 0 => Step::Done(0),
         Kind::Stream(stream) => stream_read(stream, &mut vecs, wait)?,
@@ -82,7 +86,7 @@ fn file_read(
     let mut vecs = cx.mem.iovecs(iovs, count)?;
     if cx.ctx.allow_blocking_files {
         let how = offset.map_or(Transfer::Here, Transfer::At);
-        let moved = vecs.read_from(rustix::fd::AsFd::as_fd(&*file.fd), how)?;
+        let moved = vecs.read_from(file.fd.as_fd(), how)?;
         return write_count(&mut cx.mem, out, moved);
     }
     let (file, room) = (file.fd.clone(), vecs.total().min(POOL_BYTES));
@@ -130,6 +134,9 @@ pub(super) fn fd_write(cx: &mut Cx<'_>, fd: u32, iovs: u32, count: u32, out: u32
     let vecs = cx.mem.iovecs(iovs, count)?;
     let wait = !entry.flags.has(FdFlags::NONBLOCK);
     let step = match &mut entry.kind {
+        Kind::File(file) if cx.ctx.allow_blocking_files => {
+            Step::Done(vecs.write_to(file.fd.as_fd(), Transfer::Here, 0)?)
+        }
         Kind::File(_) => return file_write(cx, fd, iovs, count, None, out),
         _ if vecs.total() == 0 => Step::Done(0),
         Kind::Stream(stream) => stream_write(stream, &vecs, wait, cx.state)?,
@@ -174,7 +181,7 @@ fn file_write(
     let vecs = cx.mem.iovecs(iovs, count)?;
     if cx.ctx.allow_blocking_files {
         let how = offset.map_or(Transfer::Here, Transfer::At);
-        let moved = vecs.write_to(rustix::fd::AsFd::as_fd(&*file.fd), how, 0)?;
+        let moved = vecs.write_to(file.fd.as_fd(), how, 0)?;
         return write_count(&mut cx.mem, out, moved);
     }
     let file = file.fd.clone();

@@ -1,7 +1,7 @@
 //! The functions of WASI preview 1, one file per area, and the table that declares them once.
 //!
 //! The table generates the registration under both module names. What differs between the two versions is decided inside
-//! the functions by [`Abi`]. Must never know how a call is driven.
+//! the functions by `Abi`. Must never know how a call is driven.
 
 mod args;
 mod clock;

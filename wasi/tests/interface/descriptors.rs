@@ -342,7 +342,7 @@ async fn times_are_set_as_the_flags_say() {
         let (atim, mtim) = (1_000_000_001_u64, 2_000_000_002_u64);
         guest.put(1000, b"f");
         for by_path in [false, true] {
-            let mut set = async |guest: &mut Guest, flags: u64, atim: u64, mtim: u64| match by_path
+            let set = async |guest: &mut Guest, flags: u64, atim: u64, mtim: u64| match by_path
             {
                 true => {
                     guest
@@ -358,7 +358,7 @@ async fn times_are_set_as_the_flags_say() {
                         .await
                 }
             };
-            let mut times = async |guest: &mut Guest| {
+            let times = async |guest: &mut Guest| {
                 guest.call("fd_filestat_get", &[fd, 0]).await.expect("open");
                 (guest.u64(40), guest.u64(48))
             };

@@ -53,26 +53,27 @@ const FUNCTIONS: &[(&str, &str)] = &[
 ];
 
 /// The functions that take a descriptor first, and their parameters.
-pub fn descriptor_functions() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+pub(crate) fn descriptor_functions() -> impl Iterator<Item = &'static (&'static str, &'static str)>
+{
     FUNCTIONS.iter().filter(|(name, _)| {
         name.starts_with("fd_") || name.starts_with("sock_") || name.starts_with("path_")
     })
 }
 
 /// All rights there are.
-pub const ALL_RIGHTS: u64 = (1 << 30) - 1;
-pub const READ: u64 = 1 << 1;
-pub const SEEK: u64 = 1 << 2;
-pub const WRITE: u64 = 1 << 6;
-pub const READDIR: u64 = 1 << 14;
+pub(crate) const ALL_RIGHTS: u64 = (1 << 30) - 1;
+pub(crate) const READ: u64 = 1 << 1;
+pub(crate) const SEEK: u64 = 1 << 2;
+pub(crate) const WRITE: u64 = 1 << 6;
+pub(crate) const READDIR: u64 = 1 << 14;
 
-pub const CREAT: u32 = 1;
-pub const DIRECTORY: u32 = 2;
-pub const EXCL: u32 = 4;
-pub const TRUNC: u32 = 8;
+pub(crate) const CREAT: u32 = 1;
+pub(crate) const DIRECTORY: u32 = 2;
+pub(crate) const EXCL: u32 = 4;
+pub(crate) const TRUNC: u32 = 8;
 
 /// The size of the guest's memory.
-pub const MEMORY: u32 = 4 * 65536;
+pub(crate) const MEMORY: u32 = 4 * 65536;
 
 /// Where helpers put what they pass; tests use lower addresses.
 const SCRATCH: u32 = 2 * 65536;
@@ -81,15 +82,15 @@ const SCRATCH_PATH_2: u32 = SCRATCH + 8192;
 const SCRATCH_DATA: u32 = SCRATCH + 16384;
 
 /// The first granted directory.
-pub const DIR: u32 = 3;
+pub(crate) const DIR: u32 = 3;
 
 /// An error number, or success.
-pub type Result<T = ()> = std::result::Result<T, Errno>;
+pub(crate) type Result<T = ()> = std::result::Result<T, Errno>;
 
 /// A running guest.
-pub struct Guest {
-    pub store: Store<WasiCtx>,
-    pub instance: Instance,
+pub(crate) struct Guest {
+    pub(crate) store: Store<WasiCtx>,
+    pub(crate) instance: Instance,
     memory: Memory,
 }
 
@@ -128,12 +129,12 @@ fn text(namespace: &str) -> String {
 
 impl Guest {
     /// A guest of the current version.
-    pub async fn new(builder: &mut WasiCtxBuilder) -> Guest {
+    pub(crate) async fn new(builder: &mut WasiCtxBuilder) -> Guest {
         Guest::of(p1::PREVIEW1, builder).await
     }
 
     /// A guest of either version.
-    pub async fn of(namespace: &str, builder: &mut WasiCtxBuilder) -> Guest {
+    pub(crate) async fn of(namespace: &str, builder: &mut WasiCtxBuilder) -> Guest {
         let engine = Engine::default();
         let module = Module::new(&engine, text(namespace)).expect("a valid module");
         let mut linker = Linker::new(&engine);
@@ -154,12 +155,12 @@ impl Guest {
     }
 
     /// A guest with one directory, granted whole as descriptor 3.
-    pub async fn in_directory(path: &std::path::Path, blocking: bool) -> Guest {
+    pub(crate) async fn in_directory(path: &std::path::Path, blocking: bool) -> Guest {
         Guest::granted(path, blocking, DirPerms::all(), FilePerms::all()).await
     }
 
     /// A guest with one directory as descriptor 3.
-    pub async fn granted(
+    pub(crate) async fn granted(
         path: &std::path::Path,
         blocking: bool,
         dir: DirPerms,
@@ -174,7 +175,7 @@ impl Guest {
     }
 
     /// Calls a function; arguments are cut to the width of the parameter.
-    pub async fn call(&mut self, name: &str, args: &[u64]) -> Result {
+    pub(crate) async fn call(&mut self, name: &str, args: &[u64]) -> Result {
         let (_, params) = FUNCTIONS
             .iter()
             .find(|(known, _)| *known == name)
@@ -215,7 +216,7 @@ impl Guest {
     }
 
     /// Calls a function that is expected to end the guest.
-    pub async fn end(&mut self, name: &str, arg: i32) -> craneway::Error {
+    pub(crate) async fn end(&mut self, name: &str, arg: i32) -> craneway::Error {
         let func = self
             .instance
             .get_func(&mut self.store, name)
@@ -232,18 +233,18 @@ impl Guest {
         outcome.expect_err("the guest ends")
     }
 
-    pub fn put(&mut self, at: u32, bytes: &[u8]) {
+    pub(crate) fn put(&mut self, at: u32, bytes: &[u8]) {
         self.memory
             .write(&mut self.store, at as usize, bytes)
             .expect("inside memory");
     }
 
-    pub fn put_u32s(&mut self, at: u32, words: &[u32]) {
+    pub(crate) fn put_u32s(&mut self, at: u32, words: &[u32]) {
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         self.put(at, &bytes);
     }
 
-    pub fn get(&mut self, at: u32, len: usize) -> Vec<u8> {
+    pub(crate) fn get(&mut self, at: u32, len: usize) -> Vec<u8> {
         let mut bytes = vec![0; len];
         self.memory
             .read(&self.store, at as usize, &mut bytes)
@@ -251,20 +252,20 @@ impl Guest {
         bytes
     }
 
-    pub fn u16(&mut self, at: u32) -> u16 {
+    pub(crate) fn u16(&mut self, at: u32) -> u16 {
         u16::from_le_bytes(self.get(at, 2).try_into().expect("two bytes"))
     }
 
-    pub fn u32(&mut self, at: u32) -> u32 {
+    pub(crate) fn u32(&mut self, at: u32) -> u32 {
         u32::from_le_bytes(self.get(at, 4).try_into().expect("four bytes"))
     }
 
-    pub fn u64(&mut self, at: u32) -> u64 {
+    pub(crate) fn u64(&mut self, at: u32) -> u64 {
         u64::from_le_bytes(self.get(at, 8).try_into().expect("eight bytes"))
     }
 
     /// Calls a function whose first arguments are a descriptor and a path.
-    pub async fn at(&mut self, name: &str, fd: u32, path: &str, rest: &[u64]) -> Result {
+    pub(crate) async fn at(&mut self, name: &str, fd: u32, path: &str, rest: &[u64]) -> Result {
         self.put(SCRATCH_PATH, path.as_bytes());
         let mut args = vec![u64::from(fd), u64::from(SCRATCH_PATH), path.len() as u64];
         args.extend(rest);
@@ -272,14 +273,20 @@ impl Guest {
     }
 
     /// Opens with these flags and rights.
-    pub async fn open(&mut self, fd: u32, path: &str, oflags: u32, rights: u64) -> Result<u32> {
+    pub(crate) async fn open(
+        &mut self,
+        fd: u32,
+        path: &str,
+        oflags: u32,
+        rights: u64,
+    ) -> Result<u32> {
         self.open_with(fd, path, 1, oflags, rights, ALL_RIGHTS, 0)
             .await
     }
 
     /// Opens with everything that can be said.
     #[expect(clippy::too_many_arguments, reason = "the interface has that many")]
-    pub async fn open_with(
+    pub(crate) async fn open_with(
         &mut self,
         fd: u32,
         path: &str,
@@ -306,7 +313,12 @@ impl Guest {
     }
 
     /// Renames or links.
-    pub async fn two_paths(&mut self, name: &str, from: (u32, &str), to: (u32, &str)) -> Result {
+    pub(crate) async fn two_paths(
+        &mut self,
+        name: &str,
+        from: (u32, &str),
+        to: (u32, &str),
+    ) -> Result {
         self.put(SCRATCH_PATH, from.1.as_bytes());
         self.put(SCRATCH_PATH_2, to.1.as_bytes());
         let (old, new) = (
@@ -324,7 +336,7 @@ impl Guest {
     }
 
     /// Makes a symbolic link.
-    pub async fn symlink(&mut self, target: &str, fd: u32, name: &str) -> Result {
+    pub(crate) async fn symlink(&mut self, target: &str, fd: u32, name: &str) -> Result {
         self.put(SCRATCH_PATH, target.as_bytes());
         self.put(SCRATCH_PATH_2, name.as_bytes());
         let args = [
@@ -338,7 +350,7 @@ impl Guest {
     }
 
     /// Examines a path: the record of the current version.
-    pub async fn stat(&mut self, fd: u32, path: &str, follow: bool) -> Result<Vec<u8>> {
+    pub(crate) async fn stat(&mut self, fd: u32, path: &str, follow: bool) -> Result<Vec<u8>> {
         self.put(SCRATCH_PATH, path.as_bytes());
         let args = [
             u64::from(fd),
@@ -352,7 +364,7 @@ impl Guest {
     }
 
     /// Writes bytes at the descriptor's position.
-    pub async fn write(&mut self, fd: u32, bytes: &[u8]) -> Result<u32> {
+    pub(crate) async fn write(&mut self, fd: u32, bytes: &[u8]) -> Result<u32> {
         self.put(SCRATCH_DATA, bytes);
         self.put_u32s(SCRATCH, &[SCRATCH_DATA, bytes.len() as u32]);
         self.call(
@@ -364,7 +376,7 @@ impl Guest {
     }
 
     /// Reads up to `len` bytes from the descriptor's position.
-    pub async fn read(&mut self, fd: u32, len: u32) -> Result<Vec<u8>> {
+    pub(crate) async fn read(&mut self, fd: u32, len: u32) -> Result<Vec<u8>> {
         self.put_u32s(SCRATCH, &[SCRATCH_DATA, len]);
         self.call(
             "fd_read",
@@ -376,7 +388,7 @@ impl Guest {
     }
 
     /// Moves the descriptor's position.
-    pub async fn seek(&mut self, fd: u32, offset: i64, whence: u32) -> Result<u64> {
+    pub(crate) async fn seek(&mut self, fd: u32, offset: i64, whence: u32) -> Result<u64> {
         self.call(
             "fd_seek",
             &[

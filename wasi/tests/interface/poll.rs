@@ -10,7 +10,7 @@ use crate::guest::{ALL_RIGHTS, DIR, Guest, READ};
 const SUBSCRIPTIONS: u32 = 1024;
 const EVENTS: u32 = 8192;
 
-pub fn clock(userdata: u64, id: u32, timeout: u64, absolute: bool) -> [u8; 48] {
+pub(crate) fn clock(userdata: u64, id: u32, timeout: u64, absolute: bool) -> [u8; 48] {
     let mut record = [0; 48];
     record[..8].copy_from_slice(&userdata.to_le_bytes());
     record[16..20].copy_from_slice(&id.to_le_bytes());

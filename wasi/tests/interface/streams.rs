@@ -163,6 +163,56 @@ async fn a_device_that_is_no_terminal_is_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_is_a_terminal() {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    grantpt(&near).expect("ours");
+    unlockpt(&near).expect("ours");
+    let name = ptsname(&near, Vec::new()).expect("it has a name");
+    let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY;
+    let far = || rustix::fs::open(&name, flags, rustix::fs::Mode::empty()).expect("it opens");
+    let mut builder = WasiCtxBuilder::new();
+    let input = far();
+    let shared = rustix::io::dup(&input).expect("a copy of the same description");
+    builder
+        .stdin(Stdin::from_fd(input))
+        .stdout(Stdout::from_fd(far()));
+    let mut guest = Guest::new(&mut builder).await;
+    for fd in [0, 1] {
+        guest.call("fd_fdstat_get", &[fd, 0]).await.expect("open");
+        assert_eq!(guest.get(0, 1), [2], "a character device");
+        assert_eq!(
+            guest.u64(8) & (SEEK | 1 << 5),
+            0,
+            "that libc takes for a terminal"
+        );
+    }
+    assert_eq!(guest.write(1, b"prompt").await, Ok(6));
+    let mut near = std::fs::File::from(near);
+    let mut seen = [0; 6];
+    near.read_exact(&mut seen).expect("it shows");
+    assert_eq!(&seen, b"prompt");
+    let typist = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(50));
+        std::io::Write::write_all(&mut near, b"half a line").expect("open");
+        std::thread::sleep(Duration::from_millis(20));
+        std::io::Write::write_all(&mut near, b", then the rest\n").expect("open");
+        near
+    });
+    assert_eq!(
+        guest.read(0, 100).await,
+        Ok(b"half a line, then the rest\n".to_vec()),
+        "a line at a time"
+    );
+    drop(typist.join().expect("it types"));
+    let host = rustix::fs::fcntl_getfl(&shared).expect("open");
+    assert!(
+        !host.contains(rustix::fs::OFlags::NONBLOCK),
+        "others' view of the terminal stays as it was"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn async_readers_and_writers() {
     let (mut near, far) = tokio::io::duplex(16);
     let (far_reader, far_writer) = tokio::io::split(far);
