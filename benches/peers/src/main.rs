@@ -1,0 +1,10 @@
+//! The probe of `benches/src/probe.rs`, compiled against Wasmtime. Not part of the workspace.
+
+use wasmtime as engine;
+
+#[path = "../../src/probe.rs"]
+mod probe;
+
+fn main() -> std::process::ExitCode {
+    probe::main()
+}
