@@ -197,17 +197,27 @@ pub struct CallShape<'a> {
 }
 
 fn refusal(message: &'static str) -> CallError {
-    CallError { cause: Unwind::Error(anyhow::anyhow!(message)), frames: Vec::new() }
+    CallError {
+        cause: Unwind::Error(anyhow::anyhow!(message)),
+        frames: Vec::new(),
+    }
 }
 
 /// Readies the thread and checks what is left of its stack.
 fn check_thread() -> Result<(), CallError> {
     if let Err(e) = sys::prepare_thread() {
-        let cause = anyhow::Error::new(e).context("cannot give this thread an alternate signal stack");
-        return Err(CallError { cause: Unwind::Error(cause), frames: Vec::new() });
+        let cause =
+            anyhow::Error::new(e).context("cannot give this thread an alternate signal stack");
+        return Err(CallError {
+            cause: Unwind::Error(cause),
+            frames: Vec::new(),
+        });
     }
     if sys::stack_left() < HOST_STACK_RESERVE {
-        return Err(CallError { cause: Unwind::Trap(TrapCode::StackOverflow), frames: Vec::new() });
+        return Err(CallError {
+            cause: Unwind::Trap(TrapCode::StackOverflow),
+            frames: Vec::new(),
+        });
     }
     Ok(())
 }
@@ -223,7 +233,9 @@ unsafe fn check_store(store: *mut Store) -> Result<(), CallError> {
         !top.is_null() && (*top).state == State::Pending
     };
     if stuck {
-        return Err(refusal("the store has a suspended call whose future was forgotten; it cannot be entered again"));
+        return Err(refusal(
+            "the store has a suspended call whose future was forgotten; it cannot be entered again",
+        ));
     }
     Ok(())
 }
@@ -257,7 +269,14 @@ pub unsafe fn call(
         let result = if target.vmctx == 0 {
             (*store).activation = activation;
             let outcome = call_host_directly(activation, target, frame, shape.stack_args);
-            finish(activation, if outcome == Outcome::Return { exit::RETURNED } else { exit::LEFT })
+            finish(
+                activation,
+                if outcome == Outcome::Return {
+                    exit::RETURNED
+                } else {
+                    exit::LEFT
+                },
+            )
         } else {
             call_wasm(activation, target, frame)
         };
@@ -279,7 +298,13 @@ unsafe fn call_host_directly(
     // SAFETY: host records are embedded in their HostFunc; the shim has the arguments of its type.
     let outcome = unsafe {
         let func = HostFunc::of_record(target);
-        ((*func).shim)(func, 0, frame, stack_args.as_ptr().cast_mut().cast(), activation)
+        ((*func).shim)(
+            func,
+            0,
+            frame,
+            stack_args.as_ptr().cast_mut().cast(),
+            activation,
+        )
     };
     if outcome == Outcome::Resume {
         // A throwing host function found no wasm frame of this activation: there is none.
@@ -314,7 +339,12 @@ unsafe fn call_wasm(
             None => {
                 let stack = match (*store).take_stack() {
                     Ok(stack) => stack,
-                    Err(e) => return Err(CallError { cause: Unwind::Error(e), frames: Vec::new() }),
+                    Err(e) => {
+                        return Err(CallError {
+                            cause: Unwind::Error(e),
+                            frames: Vec::new(),
+                        });
+                    }
                 };
                 (*activation).entry_sp = stack.top();
                 let header = stack.header();
@@ -393,7 +423,13 @@ impl AsyncCall {
         activation.stack_args = stack_args.as_ptr();
         activation.stack_bytes = size_of_val(&*stack_args);
         activation.vectors = u32::from(vectors);
-        AsyncCall { activation, frame: Box::new(frame), stack_args, record, progress: Progress::Start }
+        AsyncCall {
+            activation,
+            frame: Box::new(frame),
+            stack_args,
+            record,
+            progress: Progress::Start,
+        }
     }
 
     /// The frame; results are in it once the call is ready.
@@ -452,16 +488,27 @@ impl AsyncCall {
             if target.vmctx == 0 {
                 (*store).activation = activation;
                 self.progress = Progress::Running { stack: None };
-                return Ok(status_of(call_host_directly(activation, target, &mut self.frame, &self.stack_args)));
+                return Ok(status_of(call_host_directly(
+                    activation,
+                    target,
+                    &mut self.frame,
+                    &self.stack_args,
+                )));
             }
-            let stack =
-                (*store).take_stack().map_err(|e| CallError { cause: Unwind::Error(e), frames: Vec::new() })?;
+            let stack = (*store).take_stack().map_err(|e| CallError {
+                cause: Unwind::Error(e),
+                frames: Vec::new(),
+            })?;
             (*activation).entry_sp = stack.top();
             (*stack.header()).activation = activation;
             (*store).activation = activation;
             self.progress = Progress::Running { stack: Some(stack) };
             self.frame.int[0] = target.vmctx as u64;
-            Ok(arch::craneway_enter(activation, target.code, &mut *self.frame))
+            Ok(arch::craneway_enter(
+                activation,
+                target.code,
+                &mut *self.frame,
+            ))
         }
     }
 
@@ -478,9 +525,12 @@ impl AsyncCall {
                 return Err(refusal("a suspended call has no host future"));
             };
             (*activation).state = State::Active;
-            let Some(cx) = (*activation).poll else { return Err(refusal("a call was polled without a context")) };
-            let polled =
-                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| future.as_mut().poll(&mut *cx.as_ptr())));
+            let Some(cx) = (*activation).poll else {
+                return Err(refusal("a call was polled without a context"));
+            };
+            let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                future.as_mut().poll(&mut *cx.as_ptr())
+            }));
             let outcome = match polled {
                 Ok(Poll::Ready(outcome)) => outcome,
                 Ok(Poll::Pending) => {
@@ -493,7 +543,9 @@ impl AsyncCall {
             let on_wasm_stack = matches!(self.progress, Progress::Running { stack: Some(_) });
             match outcome {
                 Outcome::Return if on_wasm_stack => Ok(arch::craneway_resume(activation)),
-                Outcome::Resume if on_wasm_stack => Ok(arch::craneway_resume_at_handler(activation)),
+                Outcome::Resume if on_wasm_stack => {
+                    Ok(arch::craneway_resume_at_handler(activation))
+                }
                 outcome => Ok(status_of(outcome)),
             }
         }

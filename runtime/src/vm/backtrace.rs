@@ -10,7 +10,6 @@
 use super::activation::Activation;
 use super::arch;
 use super::code::{self, LoadedModule};
-use super::stack;
 use std::sync::Arc;
 
 /// Most frames that a backtrace keeps.
@@ -50,7 +49,11 @@ impl Frames {
         // SAFETY: the activation is alive; its stack is intact.
         unsafe {
             let act = &*activation;
-            let mut frames = Frames { next: None, low: 0, high: act.entry_sp };
+            let mut frames = Frames {
+                next: None,
+                low: 0,
+                high: act.entry_sp,
+            };
             if let Some(trap) = &act.trap {
                 frames.low = trap.sp;
                 frames.next = first_of_trap(trap.pc, trap.sp, trap.fp, act.entry_sp);
@@ -70,7 +73,11 @@ impl Frames {
         }
         // SAFETY: both words lie on the activation's part of its wasm stack.
         let [caller, pc] = unsafe { *(fp as *const [usize; 2]) };
-        (pc != arch::enter_return_address()).then_some(Frame { pc, fp: caller, is_return: true })
+        (pc != arch::enter_return_address()).then_some(Frame {
+            pc,
+            fp: caller,
+            is_return: true,
+        })
     }
 }
 
@@ -84,9 +91,17 @@ unsafe fn first_of_trap(pc: usize, sp: usize, fp: usize, high: usize) -> Option<
     let in_function = unsafe { code::find(pc) }.and_then(|m| m.function_at(pc));
     let Some((_, _)) = in_function else {
         // A trampoline overflowed before its frame was complete: start at the caller's frame.
-        return unsafe_return_at(sp, high).map(|pc| Frame { pc, fp, is_return: true });
+        return unsafe_return_at(sp, high).map(|pc| Frame {
+            pc,
+            fp,
+            is_return: true,
+        });
     };
-    Some(Frame { pc, fp, is_return: false })
+    Some(Frame {
+        pc,
+        fp,
+        is_return: false,
+    })
 }
 
 /// The word at `sp` if it lies on the stack and is a wasm return address.
@@ -116,8 +131,11 @@ impl Iterator for Frames {
                 at.and_then(|(_, offset)| arch::prologue_return_slot(offset))
             };
             self.next = match early {
-                Some(slot) => unsafe_return_at(self.low + slot, self.high)
-                    .map(|pc| Frame { pc, fp: frame.fp, is_return: true }),
+                Some(slot) => unsafe_return_at(self.low + slot, self.high).map(|pc| Frame {
+                    pc,
+                    fp: frame.fp,
+                    is_return: true,
+                }),
                 None => self.caller_of(frame.fp),
             };
         }
@@ -141,7 +159,11 @@ pub(crate) unsafe fn capture(activation: *const Activation) -> Vec<RawFrame> {
                     return out;
                 }
                 // A return address belongs to the call before it.
-                let pc = if frame.is_return { frame.pc - 1 } else { frame.pc };
+                let pc = if frame.is_return {
+                    frame.pc - 1
+                } else {
+                    frame.pc
+                };
                 if let Some(found) = describe(pc, (*at).store) {
                     out.push(found);
                 }
@@ -160,11 +182,10 @@ unsafe fn describe(pc: usize, store: *const super::store::Store) -> Option<RawFr
         let found = code::find(pc)?;
         let (func_index, _) = found.function_at(pc)?;
         let module = (*store).module_arc(found)?;
-        Some(RawFrame { module, func_index, wasm_offset: found.wasm_offset_at(pc) })
+        Some(RawFrame {
+            module,
+            func_index,
+            wasm_offset: found.wasm_offset_at(pc),
+        })
     }
-}
-
-/// Whether `sp` lies on a wasm stack (host code never does).
-pub(crate) fn on_wasm_stack(sp: usize) -> bool {
-    stack::header_of(sp).is_some()
 }

@@ -12,7 +12,7 @@ use super::segments::{self, element_of};
 use super::signatures::SigId;
 use super::store::{InstanceId, Store};
 use super::table::Element;
-use craneway_jit::abi::{Builtin, BuiltinType, FuncRecord, PAYLOAD_SLOT, TablePlace, TrapCode};
+use craneway_jit::abi::{Builtin, BuiltinType, PAYLOAD_SLOT, TablePlace, TrapCode};
 use craneway_jit::module::{FuncType, RefType, ValType};
 use std::sync::{Arc, OnceLock};
 
@@ -29,8 +29,13 @@ pub(crate) fn host_func(builtin: Builtin) -> &'static Arc<HostFunc> {
             let params = b.params().iter().map(ty).collect();
             let results = b.result().iter().map(ty).collect();
             // Without a page for the builtins' stubs nothing can run at all.
-            HostFunc::new(shim(*b), Box::new(()), FuncType { params, results }, SigId(0))
-                .unwrap_or_else(|e| panic!("cannot map the builtins' stubs: {e}"))
+            HostFunc::new(
+                shim(*b),
+                Box::new(()),
+                FuncType { params, results },
+                SigId(0),
+            )
+            .unwrap_or_else(|e| panic!("cannot map the builtins' stubs: {e}"))
         };
         Builtin::ALL.iter().map(make).collect()
     });
@@ -87,16 +92,24 @@ impl Call<'_> {
     /// `len` bytes at `start` of the memory that argument `n` names.
     fn bytes(&self, n: usize, start: u64, len: u64) -> Result<*mut u8, Stop> {
         let memory = self.store.memory(self.memory(n));
-        memory.range(start, len).ok_or(Stop::Trap(TrapCode::HeapOutOfBounds))
+        memory
+            .range(start, len)
+            .ok_or(Stop::Trap(TrapCode::HeapOutOfBounds))
     }
 
     fn table(&self, n: usize) -> Result<super::store::TableId, Stop> {
-        self.store.instance(self.instance).table(self.i32(n)).ok_or(Stop::Trap(TrapCode::TableOutOfBounds))
+        self.store
+            .instance(self.instance)
+            .table(self.i32(n))
+            .ok_or(Stop::Trap(TrapCode::TableOutOfBounds))
     }
 
     fn table_len(&self, n: usize) -> u64 {
         let instance = self.store.instance(self.instance);
-        match (instance.module().compiled().layout.tables[self.i32(n) as usize], instance.table(self.i32(n))) {
+        match (
+            instance.module().compiled().layout.tables[self.i32(n) as usize],
+            instance.table(self.i32(n)),
+        ) {
             (TablePlace::Fixed { length, .. }, _) => u64::from(length),
             (_, Some(id)) => self.store.table(id).length(),
             (_, None) => 0,
@@ -104,7 +117,9 @@ impl Call<'_> {
     }
 
     fn element_type(&self, n: usize) -> RefType {
-        self.store.instance(self.instance).module().module().tables[self.i32(n) as usize].ty.element
+        self.store.instance(self.instance).module().module().tables[self.i32(n) as usize]
+            .ty
+            .element
     }
 }
 
@@ -112,16 +127,28 @@ impl Call<'_> {
 ///
 /// # Safety
 /// Called by `call_host` with its own arguments.
-unsafe fn run(body: Body, caller: usize, frame: *mut CallFrame, activation: *mut Activation) -> Outcome {
+unsafe fn run(
+    body: Body,
+    caller: usize,
+    frame: *mut CallFrame,
+    activation: *mut Activation,
+) -> Outcome {
     // SAFETY: `call_host` passes a live frame and activation; wasm is stopped, so the store is
     // exclusively ours.
     let (store, frame) = unsafe { (&mut *(*activation).store, &mut *frame) };
     let Some(instance) = store.instance_of(caller) else {
         // SAFETY: as above.
         let activation = unsafe { &mut *activation };
-        return activation.leave(Unwind::Error(anyhow::anyhow!("a builtin was called with an unknown vmctx")));
+        return activation.leave(Unwind::Error(anyhow::anyhow!(
+            "a builtin was called with an unknown vmctx"
+        )));
     };
-    let mut call = Call { store, instance, frame, activation };
+    let mut call = Call {
+        store,
+        instance,
+        frame,
+        activation,
+    };
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| body(&mut call)));
     // SAFETY: as above; the borrow of the store has ended.
     let activation = unsafe { &mut *activation };
@@ -210,7 +237,10 @@ fn data_drop(call: &mut Call<'_>) -> Result<Outcome, Stop> {
 
 fn table_get_func(call: &mut Call<'_>) -> Result<Outcome, Stop> {
     let (table, index) = (call.i32(1), call.i64(2));
-    let element = call.store.element(call.instance, table, index)?.ok_or(TrapCode::TableOutOfBounds)?;
+    let element = call
+        .store
+        .element(call.instance, table, index)?
+        .ok_or(TrapCode::TableOutOfBounds)?;
     call.give(match element {
         Element::Func(record) => record.as_ptr() as u64,
         _ => 0,
@@ -236,7 +266,10 @@ fn table_grow(call: &mut Call<'_>) -> Result<Outcome, Stop> {
 fn table_fill(call: &mut Call<'_>) -> Result<Outcome, Stop> {
     let (table, index, len) = (call.table(1)?, call.i64(2), call.i64(4));
     let element = element_of(call.element_type(1), call.i64(3));
-    let end = index.checked_add(len).filter(|e| *e <= call.table_len(1)).ok_or(TrapCode::TableOutOfBounds)?;
+    let end = index
+        .checked_add(len)
+        .filter(|e| *e <= call.table_len(1))
+        .ok_or(TrapCode::TableOutOfBounds)?;
     for at in index..end {
         call.store.table_mut(table).set(at, element);
     }
@@ -252,11 +285,18 @@ fn table_copy(call: &mut Call<'_>) -> Result<Outcome, Stop> {
     }
     // The direction matters only within one table, and is right for all.
     let mut step = |at: u64| -> Result<(), Stop> {
-        let element = call.store.element(call.instance, source, src + at)?.ok_or(TrapCode::TableOutOfBounds)?;
+        let element = call
+            .store
+            .element(call.instance, source, src + at)?
+            .ok_or(TrapCode::TableOutOfBounds)?;
         call.store.table_mut(to).set(dst + at, element);
         Ok(())
     };
-    if dst <= src { (0..len).try_for_each(&mut step)? } else { (0..len).rev().try_for_each(&mut step)? }
+    if dst <= src {
+        (0..len).try_for_each(&mut step)?
+    } else {
+        (0..len).rev().try_for_each(&mut step)?
+    }
     Ok(Outcome::Return)
 }
 
@@ -282,7 +322,10 @@ fn ref_func(call: &mut Call<'_>) -> Result<Outcome, Stop> {
 /// Nothing is initialised lazily yet and all types are final, so a miss is always a trap.
 fn indirect_miss(call: &mut Call<'_>) -> Result<Outcome, Stop> {
     let (table, index) = (call.i32(1), call.i64(2));
-    let element = call.store.element(call.instance, table, index)?.ok_or(TrapCode::TableOutOfBounds)?;
+    let element = call
+        .store
+        .element(call.instance, table, index)?
+        .ok_or(TrapCode::TableOutOfBounds)?;
     Err(match element {
         Element::Null => TrapCode::IndirectCallToNull,
         _ => TrapCode::BadSignature,
@@ -297,8 +340,18 @@ fn throw(call: &mut Call<'_>) -> Result<Outcome, Stop> {
     let payload = call.i64(2) as *const u128;
     // SAFETY: generated code passes one 16-byte slot per parameter of the tag, on its own stack.
     let args = unsafe { std::slice::from_raw_parts(payload, count) };
-    let args = call.store.tag(tag).ty.params.iter().zip(args).map(|(ty, bits)| narrow(*ty, *bits)).collect();
-    let handle = call.store.alloc_handle(Object::Exn { tag: record, args }, &[]);
+    let args = call
+        .store
+        .tag(tag)
+        .ty
+        .params
+        .iter()
+        .zip(args)
+        .map(|(ty, bits)| narrow(*ty, *bits))
+        .collect();
+    let handle = call
+        .store
+        .alloc_handle(Object::Exn { tag: record, args }, &[]);
     // SAFETY: we are a shim of this activation and return the outcome.
     Ok(unsafe { exceptions::throw(call.activation, handle) })
 }
@@ -349,9 +402,4 @@ fn atomic_notify(call: &mut Call<'_>) -> Result<Outcome, Stop> {
 
 fn atomic_wait(_: &mut Call<'_>) -> Result<Outcome, Stop> {
     Err(TrapCode::AtomicWaitNonShared.into())
-}
-
-/// Whether `record` is a reference to a host function.
-pub(crate) fn is_host(record: &FuncRecord) -> bool {
-    record.vmctx == 0
 }

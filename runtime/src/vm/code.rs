@@ -8,7 +8,9 @@
 
 use super::signatures::{SigId, Signatures};
 use craneway_jit::abi::TrapCode;
+use craneway_jit::module::ExternKind;
 use craneway_jit::{CallSite, CodeMemory, CompileError, CompiledModule, StackMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
@@ -30,6 +32,10 @@ pub struct LoadedModule {
     sig_ids: Box<[SigId]>,
     /// Defined functions by code address: (start, defined index).
     by_address: Box<[(u32, u32)]>,
+    /// Exports by name.
+    exports: HashMap<String, ExternKind>,
+    /// The memory exported as `memory`, which host functions ask for at every call.
+    default_memory: Option<u32>,
 }
 
 impl LoadedModule {
@@ -37,14 +43,44 @@ impl LoadedModule {
     ///
     /// # Errors
     /// When the system refuses executable memory.
-    pub fn new(compiled: CompiledModule, signatures: &Signatures) -> Result<Arc<LoadedModule>, CompileError> {
+    pub fn new(
+        compiled: CompiledModule,
+        signatures: &Signatures,
+    ) -> Result<Arc<LoadedModule>, CompileError> {
         let memory = CodeMemory::new(&compiled.image.text)?;
-        let sig_ids = compiled.module.types.iter().map(|t| signatures.register(t)).collect();
-        let mut by_address: Vec<(u32, u32)> =
-            compiled.image.functions.iter().enumerate().map(|(i, f)| (f.start, i as u32)).collect();
+        let sig_ids = compiled
+            .module
+            .types
+            .iter()
+            .map(|t| signatures.register(t))
+            .collect();
+        let mut by_address: Vec<(u32, u32)> = compiled
+            .image
+            .functions
+            .iter()
+            .enumerate()
+            .map(|(i, f)| (f.start, i as u32))
+            .collect();
         by_address.sort_unstable();
         let by_address = by_address.into_boxed_slice();
-        let module = Arc::new(LoadedModule { compiled, memory, sig_ids, by_address });
+        let exports: HashMap<String, ExternKind> = compiled
+            .module
+            .exports
+            .iter()
+            .map(|e| (e.name.clone(), e.kind))
+            .collect();
+        let default_memory = match exports.get("memory") {
+            Some(ExternKind::Memory(index)) => Some(*index),
+            _ => None,
+        };
+        let module = Arc::new(LoadedModule {
+            compiled,
+            memory,
+            sig_ids,
+            by_address,
+            exports,
+            default_memory,
+        });
         module.register(Arc::as_ptr(&module).cast_mut());
         Ok(module)
     }
@@ -53,7 +89,8 @@ impl LoadedModule {
         let first = self.base() >> PAGE_BITS;
         let last = (self.base() + self.memory.len() - 1) >> PAGE_BITS;
         for page in first..=last {
-            page_table(page >> (GIB_BITS - PAGE_BITS))[page % PAGES].store(value, Ordering::Release);
+            page_table(page >> (GIB_BITS - PAGE_BITS))[page % PAGES]
+                .store(value, Ordering::Release);
         }
     }
 
@@ -65,6 +102,16 @@ impl LoadedModule {
     /// Everything the compiler produced.
     pub fn compiled(&self) -> &CompiledModule {
         &self.compiled
+    }
+
+    /// The export of this name.
+    pub fn export(&self, name: &str) -> Option<ExternKind> {
+        self.exports.get(name).copied()
+    }
+
+    /// Index of the memory exported as `memory`.
+    pub fn default_memory(&self) -> Option<u32> {
+        self.default_memory
     }
 
     /// Canonical id of type `index`.
@@ -90,10 +137,14 @@ impl LoadedModule {
     /// The function index whose code contains `pc`, and the offset in it.
     pub(crate) fn function_at(&self, pc: usize) -> Option<(u32, u32)> {
         let offset = u32::try_from(pc.checked_sub(self.base())?).ok()?;
-        let at = self.by_address.partition_point(|f| f.0 <= offset).checked_sub(1)?;
+        let at = self
+            .by_address
+            .partition_point(|f| f.0 <= offset)
+            .checked_sub(1)?;
         let (start, defined) = self.by_address[at];
         let len = self.compiled.image.functions[defined as usize].len;
-        (offset - start < len).then_some((self.module().imported_functions + defined, offset - start))
+        (offset - start < len)
+            .then_some((self.module().imported_functions + defined, offset - start))
     }
 
     fn offset_of(&self, pc: usize) -> Option<u32> {
@@ -137,7 +188,12 @@ fn page_table(gib: usize) -> &'static PageTable {
         if new.is_null() {
             std::alloc::handle_alloc_error(layout);
         }
-        match slot.compare_exchange(std::ptr::null_mut(), new, Ordering::AcqRel, Ordering::Acquire) {
+        match slot.compare_exchange(
+            std::ptr::null_mut(),
+            new,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        ) {
             Ok(_) => table = new,
             Err(other) => {
                 // SAFETY: our table was not published.

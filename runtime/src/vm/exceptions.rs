@@ -20,12 +20,18 @@ pub unsafe fn throw(activation: *mut Activation, handle: u32) -> Outcome {
     unsafe {
         let store = (*activation).store;
         let Some(Object::Exn { tag, .. }) = (*store).handles.get(handle) else {
-            return (*activation).leave(Unwind::Error(anyhow::anyhow!("a thrown reference is not an exception")));
+            return (*activation).leave(Unwind::Error(anyhow::anyhow!(
+                "a thrown reference is not an exception"
+            )));
         };
         let tag = *tag;
         for frame in Frames::of(activation) {
             if let Some(target) = handler(frame, tag) {
-                (*activation).resume = Resume { payload0: u64::from(handle), payload1: 0, ..target };
+                (*activation).resume = Resume {
+                    payload0: u64::from(handle),
+                    payload1: 0,
+                    ..target
+                };
                 return Outcome::Resume;
             }
         }
@@ -53,6 +59,11 @@ unsafe fn handler(frame: Frame, tag: *const TagRecord) -> Option<Resume> {
             }
         };
         let found = site.handlers.iter().find(|h| matches(h.tag))?;
-        Some(Resume { pc: module.base() + found.target as usize, sp, fp: frame.fp, ..Resume::default() })
+        Some(Resume {
+            pc: module.base() + found.target as usize,
+            sp,
+            fp: frame.fp,
+            ..Resume::default()
+        })
     }
 }

@@ -28,7 +28,11 @@ impl std::fmt::Debug for Object {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Object::Extern(_) => f.write_str("Extern"),
-            Object::Exn { tag, args } => f.debug_struct("Exn").field("tag", tag).field("args", args).finish(),
+            Object::Exn { tag, args } => f
+                .debug_struct("Exn")
+                .field("tag", tag)
+                .field("args", args)
+                .finish(),
         }
     }
 }
@@ -74,7 +78,10 @@ pub struct RootIndex {
 impl Handles {
     /// The object of a handle.
     pub fn get(&self, handle: u32) -> Option<&Object> {
-        self.slots.get(handle.checked_sub(1)? as usize)?.object.as_ref()
+        self.slots
+            .get(handle.checked_sub(1)? as usize)?
+            .object
+            .as_ref()
     }
 
     /// Objects alive (or not yet collected).
@@ -84,7 +91,10 @@ impl Handles {
 
     fn insert(&mut self, object: Object) -> u32 {
         self.live += 1;
-        let slot = Slot { object: Some(object), marked: false };
+        let slot = Slot {
+            object: Some(object),
+            marked: false,
+        };
         match self.free.pop() {
             Some(index) => {
                 self.slots[index as usize] = slot;
@@ -101,7 +111,10 @@ impl Handles {
     pub fn root(&mut self, handle: u32) -> RootIndex {
         self.next_root += 1;
         self.roots.push((handle, self.next_root));
-        RootIndex { index: self.roots.len() as u32 - 1, number: self.next_root }
+        RootIndex {
+            index: self.roots.len() as u32 - 1,
+            number: self.next_root,
+        }
     }
 
     /// The handle of a root; `None` after its scope has ended.
@@ -123,17 +136,25 @@ impl Handles {
     fn mark(&mut self, roots: Vec<u32>) {
         let mut work = roots;
         while let Some(handle) = work.pop() {
-            let Some(slot) = handle.checked_sub(1).and_then(|i| self.slots.get_mut(i as usize)) else { continue };
+            let Some(slot) = handle
+                .checked_sub(1)
+                .and_then(|i| self.slots.get_mut(i as usize))
+            else {
+                continue;
+            };
             if std::mem::replace(&mut slot.marked, true) {
                 continue;
             }
             if let Some(Object::Exn { tag, args }) = &slot.object {
                 // SAFETY: tags live as long as the store, and so do its handles.
                 let params = unsafe { &(**tag).ty.params };
-                let collected = |t: &craneway_jit::module::ValType| {
-                    matches!(t, craneway_jit::module::ValType::Ref(r) if r.is_collected())
-                };
-                work.extend(args.iter().zip(params).filter(|(_, t)| collected(t)).map(|(a, _)| *a as u32));
+                let collected = |t: &craneway_jit::module::ValType| matches!(t, craneway_jit::module::ValType::Ref(r) if r.is_collected());
+                work.extend(
+                    args.iter()
+                        .zip(params)
+                        .filter(|(_, t)| collected(t))
+                        .map(|(a, _)| *a as u32),
+                );
             }
         }
     }
@@ -158,7 +179,12 @@ impl Store {
             if let Object::Exn { tag, args } = &object {
                 // SAFETY: tags live as long as the store.
                 let params = unsafe { &(**tag).ty.params };
-                roots.extend(args.iter().zip(params).filter(|(_, t)| !t.is_vector_class()).map(|(a, _)| *a as u32));
+                roots.extend(
+                    args.iter()
+                        .zip(params)
+                        .filter(|(_, t)| !t.is_vector_class())
+                        .map(|(a, _)| *a as u32),
+                );
             }
             self.collect(roots);
         }
@@ -178,7 +204,11 @@ impl Store {
                     let map = code::find(frame.pc).and_then(|m| m.stack_map_at(frame.pc));
                     let Some(map) = map else { continue };
                     let sp = frame.fp - map.frame_offset as usize;
-                    roots.extend(map.slots.iter().map(|slot| *((sp + *slot as usize) as *const u32)));
+                    roots.extend(
+                        map.slots
+                            .iter()
+                            .map(|slot| *((sp + *slot as usize) as *const u32)),
+                    );
                 }
                 activation = (*activation).prev;
             }

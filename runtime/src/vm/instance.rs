@@ -4,7 +4,7 @@ use super::code::LoadedModule;
 use super::store::{GlobalId, MemoryId, Store, TableId, TagId};
 use super::sys::Reservation;
 use super::table::Element;
-use craneway_jit::abi::{FuncImport, FuncRecord, GlobalPlace, SIG_NULL, SIG_UNINIT, TableEntry, TablePlace};
+use craneway_jit::abi::{FuncImport, FuncRecord, GlobalPlace, TablePlace};
 use craneway_jit::module::{ConstExpr, ConstOp, ElementItems, SegmentMode};
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -27,10 +27,6 @@ pub struct Instance {
     pub(crate) dropped_elements: Vec<bool>,
     pub(crate) dropped_data: Vec<bool>,
 }
-
-/// What an exported global is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GlobalValue(pub GlobalId);
 
 impl Instance {
     /// Its module.
@@ -80,7 +76,8 @@ impl Instance {
         match module.defined_index(index) {
             Some(defined) => (self.module.entry(defined), sig),
             None => {
-                let field = self.field::<FuncImport>(self.module.compiled().layout.func_import(index));
+                let field =
+                    self.field::<FuncImport>(self.module.compiled().layout.func_import(index));
                 // SAFETY: imports were written before anything could ask.
                 (unsafe { (*field).code }, sig)
             }
@@ -98,19 +95,15 @@ impl Instance {
     /// The function index at `index` of fixed table `table`, if any segment put one there.
     pub(crate) fn fixed_function(&self, table: u32, index: u64) -> Option<u32> {
         let segments = self.module.module().elements.iter().rev();
-        segments.into_iter().find_map(|segment| match &segment.mode {
-            SegmentMode::Active { index: t, offset } if *t == table => {
-                let item = index.checked_sub(offset.constant_offset()?)?;
-                Self::segment_function(&segment.items, usize::try_from(item).ok()?)
-            }
-            _ => None,
-        })
-    }
-
-    /// Entry `index` of a fixed table, for reading.
-    pub(crate) fn fixed_entry(&self, offset: i32, index: u64) -> TableEntry {
-        // SAFETY: the caller checked the index against the table's length; S is readable.
-        unsafe { *self.field::<TableEntry>(offset).add(index as usize) }
+        segments
+            .into_iter()
+            .find_map(|segment| match &segment.mode {
+                SegmentMode::Active { index: t, offset } if *t == table => {
+                    let item = index.checked_sub(offset.constant_offset()?)?;
+                    Self::segment_function(&segment.items, usize::try_from(item).ok()?)
+                }
+                _ => None,
+            })
     }
 }
 
@@ -149,7 +142,9 @@ impl Store {
             if index >= u64::from(length) {
                 return Ok(None);
             }
-            let Some(function) = owner.fixed_function(table, index) else { return Ok(Some(Element::Null)) };
+            let Some(function) = owner.fixed_function(table, index) else {
+                return Ok(Some(Element::Null));
+            };
             return Ok(Some(Element::Func(self.func_record(instance, function)?)));
         }
         match owner.tables[table as usize] {
@@ -185,7 +180,11 @@ impl Store {
     }
 
     /// The bits of a constant expression in the scope of an instance.
-    pub(crate) fn evaluate(&mut self, instance: super::store::InstanceId, expr: &ConstExpr) -> anyhow::Result<u128> {
+    pub(crate) fn evaluate(
+        &mut self,
+        instance: super::store::InstanceId,
+        expr: &ConstExpr,
+    ) -> anyhow::Result<u128> {
         let mut stack: Vec<u128> = Vec::with_capacity(2);
         for op in &expr.0 {
             let value = match *op {
@@ -195,7 +194,9 @@ impl Store {
                 ConstOp::F64(v) => u128::from(v),
                 ConstOp::V128(v) => v,
                 ConstOp::RefNull => 0,
-                ConstOp::RefFunc(index) => self.func_record(instance, index)?.as_ptr() as usize as u128,
+                ConstOp::RefFunc(index) => {
+                    self.func_record(instance, index)?.as_ptr() as usize as u128
+                }
                 ConstOp::GlobalGet(index) => self.constant_global(instance, index)?,
                 binary => {
                     let (Some(b), Some(a)) = (stack.pop(), stack.pop()) else {
@@ -206,10 +207,16 @@ impl Store {
             };
             stack.push(value);
         }
-        stack.pop().ok_or_else(|| anyhow::anyhow!("a constant expression is empty"))
+        stack
+            .pop()
+            .ok_or_else(|| anyhow::anyhow!("a constant expression is empty"))
     }
 
-    fn constant_global(&mut self, instance: super::store::InstanceId, index: u32) -> anyhow::Result<u128> {
+    fn constant_global(
+        &mut self,
+        instance: super::store::InstanceId,
+        index: u32,
+    ) -> anyhow::Result<u128> {
         let owner = self.instance(instance);
         let module = owner.module.clone();
         match module.compiled().layout.globals[index as usize] {
@@ -218,10 +225,18 @@ impl Store {
                 None => Ok(0),
             },
             GlobalPlace::Sealed(offset) | GlobalPlace::Mutable(offset) => {
-                let wide = module.module().globals[index as usize].ty.content.slot_bytes() == 16;
+                let wide = module.module().globals[index as usize]
+                    .ty
+                    .content
+                    .slot_bytes()
+                    == 16;
                 // SAFETY: the field was written when the global was initialised, before later ones.
                 Ok(unsafe {
-                    if wide { owner.field::<u128>(offset).read() } else { u128::from(owner.field::<u64>(offset).read()) }
+                    if wide {
+                        owner.field::<u128>(offset).read()
+                    } else {
+                        u128::from(owner.field::<u64>(offset).read())
+                    }
                 })
             }
             GlobalPlace::Cell(_) => match owner.globals[index as usize] {
@@ -244,9 +259,4 @@ fn arithmetic(op: ConstOp, a: u64, b: u64) -> u128 {
         // The other instructions take no operands and do not come here.
         _ => 0,
     }
-}
-
-/// Whether an entry is null or was never written.
-pub(crate) fn is_null_entry(entry: &TableEntry) -> bool {
-    matches!(entry.sig_id, SIG_UNINIT | SIG_NULL)
 }

@@ -13,8 +13,8 @@ use super::memory::Memory;
 use super::store::{GlobalId, InstanceId, MemoryId, Store, TableId, TagId, TagRecord};
 use super::sys::{self, Reservation};
 use craneway_jit::abi::{
-    Builtin, FuncImport, FuncRecord, GlobalPlace, MemoryPlace, SIG_NULL, TableEntry, TableField, TablePlace, TrapCode,
-    VmLayout, WASM_GUARD_BYTES, ordinary_reservation,
+    Builtin, FuncImport, FuncRecord, GlobalPlace, MemoryPlace, SIG_NULL, TableEntry, TableField,
+    TablePlace, TrapCode, VmLayout, WASM_GUARD_BYTES, ordinary_reservation,
 };
 use craneway_jit::module::{ElementItems, SegmentMode, ValType};
 use std::ptr::NonNull;
@@ -63,7 +63,10 @@ pub fn instantiate(
     if let Some(limiter) = store.limiter() {
         if store.instances.len() >= limiter.instances() {
             let count = store.instances.len() + 1;
-            return Err(anyhow::anyhow!("resource limit exceeded: instance count too high at {count}").into());
+            return Err(anyhow::anyhow!(
+                "resource limit exceeded: instance count too high at {count}"
+            )
+            .into());
         }
     }
     let id = reserve(store, module)?;
@@ -84,11 +87,20 @@ fn reserve(store: &mut Store, module: &Arc<LoadedModule>) -> anyhow::Result<Inst
     let layout = &module.compiled().layout;
     let fields = layout.field_bytes() as usize;
     let direct = declared.has_direct_memory();
-    let front = if direct { (WASM_GUARD_BYTES as usize).next_multiple_of(64 << 10) } else { 0 };
-    let behind = if direct { ordinary_reservation() as usize } else { 0 };
+    let front = if direct {
+        (WASM_GUARD_BYTES as usize).next_multiple_of(64 << 10)
+    } else {
+        0
+    };
+    let behind = if direct {
+        ordinary_reservation() as usize
+    } else {
+        0
+    };
     let bytes = front + fields + behind;
-    let reservation = Reservation::new(bytes)
-        .map_err(|e| anyhow::anyhow!("cannot reserve {bytes} bytes of address space for an instance: {e}"))?;
+    let reservation = Reservation::new(bytes).map_err(|e| {
+        anyhow::anyhow!("cannot reserve {bytes} bytes of address space for an instance: {e}")
+    })?;
     let vmctx = reservation.base() + front + fields;
     // SAFETY: the fields' range belongs to the fresh reservation.
     unsafe { sys::make_accessible(vmctx - fields, fields)? };
@@ -107,7 +119,9 @@ fn reserve(store: &mut Store, module: &Arc<LoadedModule>) -> anyhow::Result<Inst
     if direct {
         let ty = declared.memories[0];
         let mirror = NonNull::new((vmctx as isize + VmLayout::MEMORY_LENGTH as isize) as *mut u64);
-        let Some(mirror) = mirror else { anyhow::bail!("no place for the memory length") };
+        let Some(mirror) = mirror else {
+            anyhow::bail!("no place for the memory length")
+        };
         let memory = store.add_memory(|| Memory::direct(ty, reservation, vmctx, mirror), &ty)?;
         instance.memories.push(memory);
     } else {
@@ -125,9 +139,15 @@ fn place_imports(store: &mut Store, id: InstanceId, imports: &[Import]) {
                 instance.records[functions as usize] = Some(record);
                 // SAFETY: records live as long as the store.
                 let code = unsafe { record.as_ref().thunk };
-                let field = instance.field::<FuncImport>(instance.module.compiled().layout.func_import(functions));
+                let field = instance
+                    .field::<FuncImport>(instance.module.compiled().layout.func_import(functions));
                 // SAFETY: the field lies in S, which is still writable and only ours.
-                unsafe { field.write(FuncImport { code, record: record.as_ptr() as usize }) };
+                unsafe {
+                    field.write(FuncImport {
+                        code,
+                        record: record.as_ptr() as usize,
+                    })
+                };
                 functions += 1;
             }
             Import::Table(table) => instance.tables.push(Some(table)),
@@ -175,22 +195,32 @@ fn write_fields(store: &mut Store, id: InstanceId) {
     unsafe {
         for builtin in Builtin::ALL {
             let record = builtins::host_func(*builtin).record();
-            instance.field::<usize>(layout.builtin(*builtin)).write(record.as_ref().code);
+            instance
+                .field::<usize>(layout.builtin(*builtin))
+                .write(record.as_ref().code);
         }
         for index in 0..instance.module.module().types.len() as u32 {
-            instance.field::<u32>(layout.sig_id(index)).write(instance.module.sig_id(index).0);
+            instance
+                .field::<u32>(layout.sig_id(index))
+                .write(instance.module.sig_id(index).0);
         }
         for (index, tag) in instance.tags.iter().enumerate() {
-            instance.field::<*const TagRecord>(layout.tag(index as u32)).write(store.tag(*tag));
+            instance
+                .field::<*const TagRecord>(layout.tag(index as u32))
+                .write(store.tag(*tag));
         }
         for (place, memory) in layout.memories.iter().zip(&instance.memories) {
             if let MemoryPlace::Descriptor { offset } = place {
-                instance.field::<usize>(*offset).write(store.memory(*memory).descriptor() as usize);
+                instance
+                    .field::<usize>(*offset)
+                    .write(store.memory(*memory).descriptor() as usize);
             }
         }
         for (place, table) in layout.tables.iter().zip(&instance.tables) {
             if let (TablePlace::Field { offset }, Some(table)) = (place, table) {
-                instance.field::<TableField>(*offset).write(store.table(*table).field());
+                instance
+                    .field::<TableField>(*offset)
+                    .write(store.table(*table).field());
             }
         }
     }
@@ -244,24 +274,42 @@ fn fill_fixed_tables(store: &mut Store, id: InstanceId) {
     let instance = store.instance(id);
     let declared = instance.module.module();
     for (index, place) in instance.module.compiled().layout.tables.iter().enumerate() {
-        let TablePlace::Fixed { offset, length } = *place else { continue };
+        let TablePlace::Fixed { offset, length } = *place else {
+            continue;
+        };
         let entries = instance.field::<TableEntry>(offset);
         // SAFETY: the layout gave the table `length` entries in S, still writable; segments of a
         // fixed table lie within it.
         unsafe {
             for at in 0..length as usize {
-                entries.add(at).write(TableEntry { code: 0, sig_id: SIG_NULL, reserved: 0 });
+                entries.add(at).write(TableEntry {
+                    code: 0,
+                    sig_id: SIG_NULL,
+                    reserved: 0,
+                });
             }
             for segment in &declared.elements {
-                let SegmentMode::Active { index: table, offset } = &segment.mode else { continue };
-                let ElementItems::Functions(functions) = &segment.items else { continue };
+                let SegmentMode::Active {
+                    index: table,
+                    offset,
+                } = &segment.mode
+                else {
+                    continue;
+                };
+                let ElementItems::Functions(functions) = &segment.items else {
+                    continue;
+                };
                 if *table as usize != index {
                     continue;
                 }
                 let start = offset.constant_offset().unwrap_or(0) as usize;
                 for (at, function) in functions.iter().enumerate() {
                     let (code, sig_id) = instance.own_callee(*function);
-                    entries.add(start + at).write(TableEntry { code, sig_id, reserved: 0 });
+                    entries.add(start + at).write(TableEntry {
+                        code,
+                        sig_id,
+                        reserved: 0,
+                    });
                 }
             }
         }
@@ -281,7 +329,10 @@ fn seal(store: &mut Store, id: InstanceId) -> anyhow::Result<()> {
 fn initialise_tables(store: &mut Store, id: InstanceId) -> anyhow::Result<()> {
     let module = store.instance(id).module.clone();
     for (index, table) in module.module().tables.iter().enumerate() {
-        let (Some(init), Some(id_in_store)) = (&table.init, store.instance(id).tables[index]) else { continue };
+        let (Some(init), Some(id_in_store)) = (&table.init, store.instance(id).tables[index])
+        else {
+            continue;
+        };
         let bits = store.evaluate(id, init)?;
         let element = super::segments::element_of(table.ty.element, bits as u64);
         for at in 0..store.table(id_in_store).length() {

@@ -40,7 +40,11 @@ fn page_bytes(ty: &MemoryType) -> u64 {
 /// Largest size in bytes that the type allows.
 fn type_max_bytes(ty: &MemoryType) -> u64 {
     let address_space = if ty.is_64 { u64::MAX } else { 4 << 30 };
-    ty.limits.max.unwrap_or(u64::MAX).saturating_mul(page_bytes(ty)).min(address_space)
+    ty.limits
+        .max
+        .unwrap_or(u64::MAX)
+        .saturating_mul(page_bytes(ty))
+        .min(address_space)
 }
 
 impl Memory {
@@ -62,8 +66,9 @@ impl Memory {
             "a memory of {} pages is larger than craneway supports",
             ty.limits.min
         );
-        let reservation = Reservation::new(bytes as usize)
-            .map_err(|e| anyhow::anyhow!("cannot reserve {bytes} bytes of address space for a memory: {e}"))?;
+        let reservation = Reservation::new(bytes as usize).map_err(|e| {
+            anyhow::anyhow!("cannot reserve {bytes} bytes of address space for a memory: {e}")
+        })?;
         let base = reservation.base();
         Memory::within(ty, reservation, base, max_bytes, None)
     }
@@ -86,7 +91,15 @@ impl Memory {
         mirror: Option<NonNull<u64>>,
     ) -> anyhow::Result<Memory> {
         let descriptor = Box::new(MemoryDescriptor { base, length: 0 });
-        let mut memory = Memory { ty, base, length: 0, max_bytes, descriptor, mirror, reservation };
+        let mut memory = Memory {
+            ty,
+            base,
+            length: 0,
+            max_bytes,
+            descriptor,
+            mirror,
+            reservation,
+        };
         let min = ty.limits.min * page_bytes(&ty);
         memory.commit(min as usize)?;
         Ok(memory)
@@ -136,10 +149,16 @@ impl Memory {
     ///
     /// # Errors
     /// The limiter's, which become traps.
-    pub fn grow(&mut self, delta: u64, limiter: Option<&mut (dyn Limiter + 'static)>) -> anyhow::Result<Option<u64>> {
+    pub fn grow(
+        &mut self,
+        delta: u64,
+        limiter: Option<&mut (dyn Limiter + 'static)>,
+    ) -> anyhow::Result<Option<u64>> {
         let old = self.pages();
         let page = page_bytes(&self.ty);
-        let wanted = delta.checked_mul(page).and_then(|d| d.checked_add(self.length as u64));
+        let wanted = delta
+            .checked_mul(page)
+            .and_then(|d| d.checked_add(self.length as u64));
         let maximum = self.ty.limits.max.map(|m| m.saturating_mul(page) as usize);
         let mut limiter = limiter;
         if let Some(limiter) = limiter.as_deref_mut() {

@@ -31,15 +31,16 @@ pub use arch::CallFrame;
 pub use backtrace::RawFrame;
 pub use code::LoadedModule;
 pub use exceptions::throw;
-pub use handles::{Handles, Object, RootIndex};
+pub use handles::{Object, RootIndex};
 pub use host_func::{HostFunc, Outcome, Shim};
-pub use instance::{GlobalValue, Instance};
 pub use instantiate::{Import, InstantiateError, instantiate};
 pub use memory::Memory;
 pub use signatures::{SigId, Signatures};
 pub use stack::MAX_STACK_BYTES;
-pub use store::{GlobalId, InstanceId, Limiter, MemoryId, Store, StoreId, TableId, TagId, TagRecord};
-pub use table::{Element, Table};
+pub use store::{
+    GlobalId, InstanceId, Limiter, MemoryId, Store, StoreId, TableId, TagId, TagRecord,
+};
+pub use table::Element;
 
 /// The machine's page size in bytes.
 pub fn page_size() -> usize {

@@ -12,7 +12,8 @@ pub(crate) fn element_of(ty: RefType, bits: u64) -> Element {
     if bits == 0 {
         Element::Null
     } else if ty.is_func() {
-        NonNull::new(bits as *mut craneway_jit::abi::FuncRecord).map_or(Element::Null, Element::Func)
+        NonNull::new(bits as *mut craneway_jit::abi::FuncRecord)
+            .map_or(Element::Null, Element::Func)
     } else {
         Element::Handle(bits as u32)
     }
@@ -22,12 +23,20 @@ pub(crate) fn element_of(ty: RefType, bits: u64) -> Element {
 pub(crate) fn apply_active(store: &mut Store, id: InstanceId) -> Result<(), InstantiateError> {
     let module = store.instance(id).module.clone();
     for (index, segment) in module.module().elements.iter().enumerate() {
-        if let SegmentMode::Active { index: table, offset } = &segment.mode {
-            let fixed = matches!(module.compiled().layout.tables[*table as usize], TablePlace::Fixed { .. });
+        if let SegmentMode::Active {
+            index: table,
+            offset,
+        } = &segment.mode
+        {
+            let fixed = matches!(
+                module.compiled().layout.tables[*table as usize],
+                TablePlace::Fixed { .. }
+            );
             if !fixed {
                 let start = store.evaluate(id, offset)? as u64;
                 let len = segment.items.len() as u64;
-                table_init(store, id, *table, index as u32, start, 0, len)?.map_err(InstantiateError::Trap)?;
+                table_init(store, id, *table, index as u32, start, 0, len)?
+                    .map_err(InstantiateError::Trap)?;
             }
         }
         if segment.mode != SegmentMode::Passive {
@@ -35,10 +44,15 @@ pub(crate) fn apply_active(store: &mut Store, id: InstanceId) -> Result<(), Inst
         }
     }
     for (index, segment) in module.module().data_segments.iter().enumerate() {
-        if let SegmentMode::Active { index: memory, offset } = &segment.mode {
+        if let SegmentMode::Active {
+            index: memory,
+            offset,
+        } = &segment.mode
+        {
             let start = store.evaluate(id, offset)? as u64;
             let len = u64::from(segment.range.1 - segment.range.0);
-            memory_init(store, id, *memory, index as u32, start, 0, len).map_err(InstantiateError::Trap)?;
+            memory_init(store, id, *memory, index as u32, start, 0, len)
+                .map_err(InstantiateError::Trap)?;
             store.instance_mut(id).dropped_data[index] = true;
         }
     }
@@ -62,8 +76,14 @@ pub(crate) fn memory_init(
         true => &[][..],
         false => &module.data[start as usize..end as usize],
     };
-    let end = src.checked_add(len).filter(|e| *e <= bytes.len() as u64).ok_or(TrapCode::HeapOutOfBounds)?;
-    let to = store.memory(instance.memory(memory)).range(dst, len).ok_or(TrapCode::HeapOutOfBounds)?;
+    let end = src
+        .checked_add(len)
+        .filter(|e| *e <= bytes.len() as u64)
+        .ok_or(TrapCode::HeapOutOfBounds)?;
+    let to = store
+        .memory(instance.memory(memory))
+        .range(dst, len)
+        .ok_or(TrapCode::HeapOutOfBounds)?;
     let bytes = &bytes[src as usize..end as usize];
     // SAFETY: the destination was checked against the committed length, and segments never lie in
     // linear memory.
@@ -83,10 +103,18 @@ pub(crate) fn table_init(
 ) -> anyhow::Result<Result<(), TrapCode>> {
     let module = store.instance(id).module.clone();
     let items = &module.module().elements[segment as usize].items;
-    let available = if store.instance(id).dropped_elements[segment as usize] { 0 } else { items.len() as u64 };
-    let Some(target) = store.instance(id).tables[table as usize] else { return Ok(Err(TrapCode::TableOutOfBounds)) };
+    let available = if store.instance(id).dropped_elements[segment as usize] {
+        0
+    } else {
+        items.len() as u64
+    };
+    let Some(target) = store.instance(id).tables[table as usize] else {
+        return Ok(Err(TrapCode::TableOutOfBounds));
+    };
     let fits = src.checked_add(len).is_some_and(|e| e <= available)
-        && dst.checked_add(len).is_some_and(|e| e <= store.table(target).length());
+        && dst
+            .checked_add(len)
+            .is_some_and(|e| e <= store.table(target).length());
     if !fits {
         return Ok(Err(TrapCode::TableOutOfBounds));
     }
@@ -99,7 +127,9 @@ pub(crate) fn table_init(
                 let function = list[from];
                 if own && module.module().defined_index(function).is_some() {
                     let (code, sig) = store.instance(id).own_callee(function);
-                    store.table_mut(target).write_own_code(to as usize, code, sig);
+                    store
+                        .table_mut(target)
+                        .write_own_code(to as usize, code, sig);
                     continue;
                 }
                 store.func_record(id, function)?.as_ptr() as u64

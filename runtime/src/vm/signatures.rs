@@ -24,7 +24,13 @@ struct Inner {
 impl Signatures {
     /// The id of `ty`, new or old.
     pub fn register(&self, ty: &FuncType) -> SigId {
-        if let Some(id) = self.inner.read().unwrap_or_else(|e| e.into_inner()).ids.get(ty) {
+        if let Some(id) = self
+            .inner
+            .read()
+            .unwrap_or_else(|e| e.into_inner())
+            .ids
+            .get(ty)
+        {
             return SigId(*id);
         }
         let mut inner = self.inner.write().unwrap_or_else(|e| e.into_inner());

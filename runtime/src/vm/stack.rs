@@ -26,7 +26,8 @@ const SLOT_INDEX_BITS: u32 = 47 - STACK_STRIDE.trailing_zeros();
 
 /// One byte for each possible slot of the address space: 1 if it is a wasm stack. Never cleared;
 /// untouched pages of it cost nothing.
-static IS_STACK: [AtomicU8; 1 << SLOT_INDEX_BITS] = [const { AtomicU8::new(0) }; 1 << SLOT_INDEX_BITS];
+static IS_STACK: [AtomicU8; 1 << SLOT_INDEX_BITS] =
+    [const { AtomicU8::new(0) }; 1 << SLOT_INDEX_BITS];
 
 /// Free slots, each with the usable size it was committed to.
 static POOL: Mutex<Vec<FreeSlot>> = Mutex::new(Vec::new());
@@ -56,28 +57,44 @@ impl WasmStack {
     /// A stack with `bytes` usable bytes (rounded up to pages, at most [`MAX_STACK_BYTES`]).
     pub(crate) fn new(bytes: usize) -> std::io::Result<WasmStack> {
         let page = sys::page_size();
-        let bytes = bytes.clamp(4 * page, MAX_STACK_BYTES).next_multiple_of(page);
+        let bytes = bytes
+            .clamp(4 * page, MAX_STACK_BYTES)
+            .next_multiple_of(page);
         let mut pool = POOL.lock().unwrap_or_else(|e| e.into_inner());
-        let at = pool.iter().rposition(|f| f.bytes == bytes).or_else(|| pool.iter().rposition(|f| f.bytes == 0));
+        let at = pool
+            .iter()
+            .rposition(|f| f.bytes == bytes)
+            .or_else(|| pool.iter().rposition(|f| f.bytes == 0));
         let slot = match at {
             Some(at) => pool.swap_remove(at),
             None => {
                 let base = sys::reserve_aligned(SLOTS_PER_SLAB * STACK_STRIDE, STACK_STRIDE)?;
                 for n in (1..SLOTS_PER_SLAB).rev() {
-                    pool.push(FreeSlot { base: base + n * STACK_STRIDE, bytes: 0 });
+                    pool.push(FreeSlot {
+                        base: base + n * STACK_STRIDE,
+                        bytes: 0,
+                    });
                 }
                 FreeSlot { base, bytes: 0 }
             }
         };
         drop(pool);
-        let stack = WasmStack { base: slot.base, bytes };
+        let stack = WasmStack {
+            base: slot.base,
+            bytes,
+        };
         if slot.bytes == 0 {
             debug_assert!(STACK_STRIDE - bytes >= GUARD);
             let limit = slot.base + STACK_STRIDE - bytes;
             // SAFETY: the range is the top of a slot that this pool reserved and nobody uses.
             unsafe { sys::make_accessible(limit, bytes)? };
             // SAFETY: the header lies in the part just made accessible, aligned by the slot.
-            unsafe { stack.header().write(StackHeader { activation: std::ptr::null_mut(), limit }) };
+            unsafe {
+                stack.header().write(StackHeader {
+                    activation: std::ptr::null_mut(),
+                    limit,
+                })
+            };
             IS_STACK[slot.base / STACK_STRIDE].store(1, Ordering::Release);
         }
         Ok(stack)
@@ -98,7 +115,12 @@ impl Drop for WasmStack {
     fn drop(&mut self) {
         // SAFETY: the stack is ours and no activation is on it any more.
         unsafe { (*self.header()).activation = std::ptr::null_mut() };
-        POOL.lock().unwrap_or_else(|e| e.into_inner()).push(FreeSlot { base: self.base, bytes: self.bytes });
+        POOL.lock()
+            .unwrap_or_else(|e| e.into_inner())
+            .push(FreeSlot {
+                base: self.base,
+                bytes: self.bytes,
+            });
     }
 }
 

@@ -52,7 +52,12 @@ pub trait Limiter {
     ///
     /// # Errors
     /// An error traps instead of failing the growth.
-    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> anyhow::Result<bool>;
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> anyhow::Result<bool>;
     /// Told when growth failed for another reason.
     ///
     /// # Errors
@@ -62,7 +67,12 @@ pub trait Limiter {
     ///
     /// # Errors
     /// An error traps instead of failing the growth.
-    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> anyhow::Result<bool>;
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> anyhow::Result<bool>;
     /// As `memory_grow_failed`.
     ///
     /// # Errors
@@ -169,7 +179,9 @@ unsafe impl Send for Store {}
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -240,6 +252,16 @@ impl Store {
         self.stack = Some(stack);
     }
 
+    /// Collected references.
+    pub fn handles(&self) -> &Handles {
+        &self.handles
+    }
+
+    /// Collected references, to root and to allocate.
+    pub fn handles_mut(&mut self) -> &mut Handles {
+        &mut self.handles
+    }
+
     /// Whether `address` lies in the address space of one of the store's memories.
     pub(crate) fn owns_address(&self, address: usize) -> bool {
         self.memories.iter().any(|m| m.reserves(address))
@@ -247,7 +269,11 @@ impl Store {
 
     /// The strong reference behind a module found by code address.
     pub(crate) fn module_arc(&self, module: &LoadedModule) -> Option<Arc<LoadedModule>> {
-        self.instances.iter().map(|i| i.module_arc()).find(|m| std::ptr::eq(Arc::as_ptr(m), module)).cloned()
+        self.instances
+            .iter()
+            .map(|i| i.module_arc())
+            .find(|m| std::ptr::eq(Arc::as_ptr(m), module))
+            .cloned()
     }
 
     /// The instance whose vmctx this is.
@@ -309,7 +335,11 @@ impl Store {
     ///
     /// # Errors
     /// When the limiter or the system refuses.
-    pub fn add_memory(&mut self, make: impl FnOnce() -> anyhow::Result<Memory>, ty: &craneway_jit::module::MemoryType) -> anyhow::Result<MemoryId> {
+    pub fn add_memory(
+        &mut self,
+        make: impl FnOnce() -> anyhow::Result<Memory>,
+        ty: &craneway_jit::module::MemoryType,
+    ) -> anyhow::Result<MemoryId> {
         if let Some(limiter) = self.limiter() {
             anyhow::ensure!(
                 self.memories.len() < limiter.memories(),
@@ -317,7 +347,10 @@ impl Store {
                 self.memories.len() + 1
             );
             let min = ty.limits.min.saturating_mul(1 << ty.page_size_log2) as usize;
-            let max = ty.limits.max.map(|m| m.saturating_mul(1 << ty.page_size_log2) as usize);
+            let max = ty
+                .limits
+                .max
+                .map(|m| m.saturating_mul(1 << ty.page_size_log2) as usize);
             anyhow::ensure!(
                 limiter.memory_growing(0, min, max)?,
                 "memory minimum size of {} pages exceeds memory limits",
@@ -348,7 +381,12 @@ impl Store {
     ///
     /// # Errors
     /// The limiter's.
-    pub fn grow_table(&mut self, id: TableId, delta: u64, init: super::table::Element) -> anyhow::Result<Option<u64>> {
+    pub fn grow_table(
+        &mut self,
+        id: TableId,
+        delta: u64,
+        init: super::table::Element,
+    ) -> anyhow::Result<Option<u64>> {
         let limiter = self.limiter();
         self.table_mut(id).grow(delta, init, limiter)
     }
@@ -357,7 +395,11 @@ impl Store {
     ///
     /// # Errors
     /// When the limiter or the system refuses.
-    pub fn add_table(&mut self, ty: craneway_jit::module::TableType, private_to: usize) -> anyhow::Result<TableId> {
+    pub fn add_table(
+        &mut self,
+        ty: craneway_jit::module::TableType,
+        private_to: usize,
+    ) -> anyhow::Result<TableId> {
         if let Some(limiter) = self.limiter() {
             anyhow::ensure!(
                 self.tables.len() < limiter.tables(),
@@ -384,7 +426,10 @@ impl Store {
 
     /// Adds a global with these bits.
     pub fn add_global(&mut self, ty: GlobalType, bits: u128) -> GlobalId {
-        self.globals.push(Global { ty, cell: Box::new(GlobalCell(Cell::new(bits))) });
+        self.globals.push(Global {
+            ty,
+            cell: Box::new(GlobalCell(Cell::new(bits))),
+        });
         GlobalId(self.globals.len() as u32 - 1)
     }
 
@@ -404,7 +449,13 @@ impl Store {
 
     /// Keeps a host function alive as long as the store; its record is then a reference of the store's.
     pub fn adopt(&mut self, func: &Arc<HostFunc>) -> NonNull<FuncRecord> {
-        if !self.host_funcs.iter().rev().take(32).any(|f| Arc::ptr_eq(f, func)) {
+        if !self
+            .host_funcs
+            .iter()
+            .rev()
+            .take(32)
+            .any(|f| Arc::ptr_eq(f, func))
+        {
             self.host_funcs.push(func.clone());
         }
         func.record()
@@ -418,9 +469,17 @@ impl Store {
         sig_id: u32,
         func_index: u32,
     ) -> anyhow::Result<NonNull<FuncRecord>> {
-        let slot = thunks().allocate().map_err(|e| anyhow::Error::new(e).context("no memory for a thunk"))?;
+        let slot = thunks()
+            .allocate()
+            .map_err(|e| anyhow::Error::new(e).context("no memory for a thunk"))?;
         slot.write([vmctx as u64, code as u64]);
-        let record = Box::new(FuncRecord { thunk: slot.code(), code, vmctx, sig_id, func_index });
+        let record = Box::new(FuncRecord {
+            thunk: slot.code(),
+            code,
+            vmctx,
+            sig_id,
+            func_index,
+        });
         let address = NonNull::from(&*record);
         self.records.push((record, slot));
         Ok(address)
@@ -429,8 +488,15 @@ impl Store {
     /// Collected references that live outside wasm frames: globals and tables.
     pub(crate) fn static_roots(&self) -> Vec<u32> {
         let collected = |g: &&Global| matches!(g.ty.content, ValType::Ref(r) if r.is_collected());
-        let globals = self.globals.iter().filter(collected).map(|g| g.get() as u32);
-        globals.chain(self.tables.iter().flat_map(Table::handles)).filter(|h| *h != 0).collect()
+        let globals = self
+            .globals
+            .iter()
+            .filter(collected)
+            .map(|g| g.get() as u32);
+        globals
+            .chain(self.tables.iter().flat_map(Table::handles))
+            .filter(|h| *h != 0)
+            .collect()
     }
 }
 

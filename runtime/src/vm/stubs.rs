@@ -24,13 +24,19 @@ pub(crate) struct StubSlot {
 /// Stubs of host functions.
 pub(crate) fn host_stubs() -> &'static StubPool {
     static POOL: OnceLock<StubPool> = OnceLock::new();
-    POOL.get_or_init(|| StubPool { make: arch::host_stub, free: Mutex::default() })
+    POOL.get_or_init(|| StubPool {
+        make: arch::host_stub,
+        free: Mutex::default(),
+    })
 }
 
 /// Thunks: set the callee's vmctx, then jump to its code.
 pub(crate) fn thunks() -> &'static StubPool {
     static POOL: OnceLock<StubPool> = OnceLock::new();
-    POOL.get_or_init(|| StubPool { make: arch::thunk, free: Mutex::default() })
+    POOL.get_or_init(|| StubPool {
+        make: arch::thunk,
+        free: Mutex::default(),
+    })
 }
 
 impl StubPool {
@@ -43,8 +49,14 @@ impl StubPool {
             let slots = (0..CHUNK).step_by(STUB_BYTES).rev();
             free.extend(slots.map(|at| (chunk.code + at, chunk.data + at)));
         }
-        let Some((code, data)) = free.pop() else { return Err(std::io::Error::other("no free stub")) };
-        Ok(StubSlot { pool: self, code, data })
+        let Some((code, data)) = free.pop() else {
+            return Err(std::io::Error::other("no free stub"));
+        };
+        Ok(StubSlot {
+            pool: self,
+            code,
+            data,
+        })
     }
 }
 

@@ -8,7 +8,9 @@
 
 use super::store::Limiter;
 use super::sys::{self, Reservation};
-use craneway_jit::abi::{FuncRecord, REF_NULL, SIG_NULL, SIG_UNINIT, TableDescriptor, TableEntry, TableField};
+use craneway_jit::abi::{
+    FuncRecord, REF_NULL, SIG_NULL, SIG_UNINIT, TableDescriptor, TableEntry, TableField,
+};
 use craneway_jit::module::TableType;
 use std::ptr::NonNull;
 
@@ -52,13 +54,25 @@ impl Table {
             "a table of {} elements is over the limit of {MAX_TABLE_ELEMENTS}",
             ty.limits.min
         );
-        let capacity = ty.limits.max.unwrap_or(u64::MAX).min(MAX_TABLE_ELEMENTS).max(ty.limits.min) as usize;
+        let capacity = ty
+            .limits
+            .max
+            .unwrap_or(u64::MAX)
+            .min(MAX_TABLE_ELEMENTS)
+            .max(ty.limits.min) as usize;
         let page = sys::page_size();
         let bytes = (capacity * 16).next_multiple_of(page) + (capacity * 8).next_multiple_of(page);
-        let reservation = Reservation::new(bytes)
-            .map_err(|e| anyhow::anyhow!("cannot reserve {bytes} bytes of address space for a table: {e}"))?;
+        let reservation = Reservation::new(bytes).map_err(|e| {
+            anyhow::anyhow!("cannot reserve {bytes} bytes of address space for a table: {e}")
+        })?;
         let descriptor = Box::new(TableDescriptor { length: 0 });
-        let mut table = Table { ty, private_to, capacity, descriptor, reservation };
+        let mut table = Table {
+            ty,
+            private_to,
+            capacity,
+            descriptor,
+            reservation,
+        };
         table.extend(ty.limits.min as usize)?;
         Ok(table)
     }
@@ -72,15 +86,26 @@ impl Table {
     }
 
     fn refs(&self) -> *mut u64 {
-        let offset = if self.is_func() { (self.capacity * 16).next_multiple_of(sys::page_size()) } else { 0 };
+        let offset = if self.is_func() {
+            (self.capacity * 16).next_multiple_of(sys::page_size())
+        } else {
+            0
+        };
         (self.reservation.base() + offset) as *mut u64
     }
 
     /// The field that generated code reaches it through.
     pub(crate) fn field(&self) -> TableField {
-        let (entries, refs) =
-            if self.is_func() { (self.entries() as usize, self.refs() as usize) } else { (self.refs() as usize, 0) };
-        TableField { entries, refs, descriptor: &raw const *self.descriptor as usize }
+        let (entries, refs) = if self.is_func() {
+            (self.entries() as usize, self.refs() as usize)
+        } else {
+            (self.refs() as usize, 0)
+        };
+        TableField {
+            entries,
+            refs,
+            descriptor: &raw const *self.descriptor as usize,
+        }
     }
 
     /// Current size.
@@ -91,7 +116,7 @@ impl Table {
     fn extend(&mut self, length: usize) -> anyhow::Result<()> {
         let page = sys::page_size();
         let old = self.length() as usize;
-        let mut commit = |base: usize, width: usize| {
+        let commit = |base: usize, width: usize| {
             let from = (old * width).next_multiple_of(page);
             let to = (length * width).next_multiple_of(page);
             // SAFETY: the range is a part of our reservation that is not accessible yet.
@@ -162,7 +187,11 @@ impl Table {
         unsafe {
             let reference = self.refs().add(index as usize).read();
             if !self.is_func() {
-                return Some(if reference == 0 { Element::Null } else { Element::Handle(reference as u32) });
+                return Some(if reference == 0 {
+                    Element::Null
+                } else {
+                    Element::Handle(reference as u32)
+                });
             }
             Some(match reference {
                 0 => match (*self.entries().add(index as usize)).code {
@@ -170,7 +199,8 @@ impl Table {
                     code => Element::Code(code),
                 },
                 REF_NULL => Element::Null,
-                record => NonNull::new((record & !1) as *mut FuncRecord).map_or(Element::Null, Element::Func),
+                record => NonNull::new((record & !1) as *mut FuncRecord)
+                    .map_or(Element::Null, Element::Func),
             })
         }
     }
@@ -187,7 +217,11 @@ impl Table {
     /// Records the reference of an element that was written by code address alone.
     pub(crate) fn materialise(&mut self, index: u64, record: NonNull<FuncRecord>) {
         // SAFETY: the caller just read the element at this index.
-        unsafe { self.refs().add(index as usize).write_volatile(record.as_ptr() as u64 | 1) };
+        unsafe {
+            self.refs()
+                .add(index as usize)
+                .write_volatile(record.as_ptr() as u64 | 1)
+        };
     }
 
     /// Grows by `delta` elements that are `init`. Returns the old size, or `None` if it cannot grow.

@@ -32,7 +32,9 @@ pub(crate) fn install() -> std::io::Result<()> {
 unsafe fn decide(fault: Fault, context: *mut libc::c_void) -> bool {
     // SAFETY: the context is the kernel's.
     let registers = unsafe { arch::read_context(context) };
-    let Some(header) = stack::header_of(registers.sp) else { return false };
+    let Some(header) = stack::header_of(registers.sp) else {
+        return false;
+    };
     // SAFETY: sp lies in a registered wasm stack, whose header is always readable.
     let (activation, limit) = unsafe { ((*header).activation, (*header).limit) };
     if activation.is_null() {
@@ -47,13 +49,20 @@ unsafe fn decide(fault: Fault, context: *mut libc::c_void) -> bool {
     let code = match fault {
         Fault::Memory { address, .. } if guard.contains(&address) => Some(TrapCode::StackOverflow),
         // SAFETY: the activation belongs to running code.
-        Fault::Memory { address, bus: false } => unsafe {
-            module.and_then(|m| m.trap_at(registers.pc)).filter(|code| explains(*code, address, activation))
+        Fault::Memory {
+            address,
+            bus: false,
+        } => unsafe {
+            module
+                .and_then(|m| m.trap_at(registers.pc))
+                .filter(|code| explains(*code, address, activation))
         },
         Fault::Memory { .. } => None,
         Fault::Arithmetic | Fault::Illegal => module.and_then(|m| m.trap_at(registers.pc)),
     };
-    let Some(code) = code else { give_up(&registers) };
+    let Some(code) = code else {
+        give_up(&registers)
+    };
     let Registers { pc, sp, fp } = registers;
     // SAFETY: the activation belongs to the code that faulted, which goes no further.
     unsafe {
@@ -73,8 +82,12 @@ unsafe fn explains(code: TrapCode, address: usize, activation: *mut Activation) 
     let near_null = !(NEAR_NULL..=usize::MAX - NEAR_NULL).contains(&address);
     match code {
         // SAFETY: wasm runs, so nobody changes the store's list of memories.
-        TrapCode::HeapOutOfBounds => near_null || unsafe { (*(*activation).store).owns_address(address) },
-        TrapCode::TableOutOfBounds | TrapCode::NullReference | TrapCode::IndirectCallToNull => near_null,
+        TrapCode::HeapOutOfBounds => {
+            near_null || unsafe { (*(*activation).store).owns_address(address) }
+        }
+        TrapCode::TableOutOfBounds | TrapCode::NullReference | TrapCode::IndirectCallToNull => {
+            near_null
+        }
         _ => false,
     }
 }

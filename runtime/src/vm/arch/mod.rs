@@ -5,6 +5,8 @@
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 #[cfg(target_arch = "x86_64")]
+pub use x86_64::CallFrame;
+#[cfg(target_arch = "x86_64")]
 pub(crate) use x86_64::*;
 
 #[cfg(not(target_arch = "x86_64"))]

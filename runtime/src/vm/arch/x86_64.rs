@@ -20,7 +20,7 @@
 
 use crate::vm::activation::Activation;
 use crate::vm::host_func::HostFunc;
-use crate::vm::stack::{StackHeader, STACK_STRIDE};
+use crate::vm::stack::{STACK_STRIDE, StackHeader};
 use std::arch::global_asm;
 use std::mem::{offset_of, size_of};
 
@@ -36,7 +36,10 @@ pub struct CallFrame {
 
 impl CallFrame {
     /// All zero.
-    pub const ZERO: CallFrame = CallFrame { int: [0; 8], vec: [0; 8] };
+    pub const ZERO: CallFrame = CallFrame {
+        int: [0; 8],
+        vec: [0; 8],
+    };
 }
 
 /// What `call_host` keeps on the wasm stack below the saved frame pointer.
@@ -311,7 +314,11 @@ pub(crate) mod exit {
 
 unsafe extern "C" {
     /// Switches to the activation's wasm stack and calls `code`.
-    pub(crate) fn craneway_enter(activation: *mut Activation, code: usize, frame: *mut CallFrame) -> u32;
+    pub(crate) fn craneway_enter(
+        activation: *mut Activation,
+        code: usize,
+        frame: *mut CallFrame,
+    ) -> u32;
     /// Continues a pending activation whose host frame holds the results.
     pub(crate) fn craneway_resume(activation: *mut Activation) -> u32;
     /// Continues a pending activation at the handler in `resume`.
@@ -337,7 +344,8 @@ pub(crate) fn enter_return_address() -> usize {
 /// Whether `pc` is trampoline code that runs on a wasm stack, where only the stack can overflow.
 pub(crate) fn is_trampoline(pc: usize) -> bool {
     let call_host = call_host_address()..craneway_call_host_end as *const () as usize;
-    let enter = craneway_enter_wasm_begin as *const () as usize..craneway_enter_wasm_end as *const () as usize;
+    let enter = craneway_enter_wasm_begin as *const () as usize
+        ..craneway_enter_wasm_end as *const () as usize;
     call_host.contains(&pc) || enter.contains(&pc)
 }
 

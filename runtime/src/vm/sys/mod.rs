@@ -8,4 +8,6 @@ mod unix;
 pub(crate) use unix::*;
 
 #[cfg(not(unix))]
-compile_error!("craneway runs on unix so far; another system needs a folder in runtime/src/vm/sys/");
+compile_error!(
+    "craneway runs on unix so far; another system needs a folder in runtime/src/vm/sys/"
+);

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 fn to_io(e: region::Error) -> io::Error {
     match e {
-        region::Error::SystemCall(e) => e,
+        region::Error::SystemCall(code) => io::Error::from_raw_os_error(code),
         other => io::Error::other(other.to_string()),
     }
 }
@@ -24,7 +24,10 @@ pub(crate) struct Reservation {
 
 impl std::fmt::Debug for Reservation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reservation").field("base", &self.base()).field("len", &self.len()).finish()
+        f.debug_struct("Reservation")
+            .field("base", &self.base())
+            .field("len", &self.len())
+            .finish()
     }
 }
 
@@ -83,16 +86,6 @@ pub(crate) unsafe fn make_read_only(base: usize, bytes: usize) -> io::Result<()>
     unsafe { region::protect(base as *const u8, bytes, Protection::READ) }.map_err(to_io)
 }
 
-/// Gives the pages' memory back; they read as zero afterwards.
-///
-/// # Safety
-/// The range is page-aligned private anonymous memory of the caller's.
-pub(crate) unsafe fn decommit(base: usize, bytes: usize) -> io::Result<()> {
-    // SAFETY: the caller owns the range and expects its contents to vanish.
-    let r = unsafe { libc::madvise(base as *mut libc::c_void, bytes, libc::MADV_DONTNEED) };
-    if r == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
 /// Generated-once code followed, at a fixed distance, by data that the code reads.
 ///
 /// ```text
@@ -129,8 +122,18 @@ impl CodeAlias {
             mmap(at, bytes, rx, fixed, &fd, 0)?;
             mmap(at.byte_add(bytes), bytes, r, fixed, &fd, bytes as u64)?;
             let rw = ProtFlags::READ | ProtFlags::WRITE;
-            mmap(std::ptr::null_mut(), bytes, rw, MapFlags::SHARED, &fd, bytes as u64)?
+            mmap(
+                std::ptr::null_mut(),
+                bytes,
+                rw,
+                MapFlags::SHARED,
+                &fd,
+                bytes as u64,
+            )?
         };
-        Ok(CodeAlias { code: range, data: data as usize })
+        Ok(CodeAlias {
+            code: range,
+            data: data as usize,
+        })
     }
 }

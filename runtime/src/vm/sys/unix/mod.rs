@@ -5,7 +5,7 @@ mod signals;
 mod thread;
 
 pub(crate) use memory::{
-    CodeAlias, Reservation, decommit, make_accessible, make_read_only, page_size, reserve_aligned,
+    CodeAlias, Reservation, make_accessible, make_read_only, page_size, reserve_aligned,
 };
 pub(crate) use signals::{Fault, install_handlers};
 pub(crate) use thread::{prepare_thread, stack_left};

@@ -68,13 +68,22 @@ pub(crate) fn install_handlers(decide: Decide) -> io::Result<()> {
     Ok(())
 }
 
-unsafe extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
-    let Some(installed) = INSTALLED.get() else { return };
+unsafe extern "C" fn handler(
+    signal: libc::c_int,
+    info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+) {
+    let Some(installed) = INSTALLED.get() else {
+        return;
+    };
     let fault = match signal {
         libc::SIGFPE => Fault::Arithmetic,
         libc::SIGILL => Fault::Illegal,
         // SAFETY: info is the kernel's for a signal that carries an address.
-        _ => Fault::Memory { address: unsafe { (*info).si_addr() } as usize, bus: signal == libc::SIGBUS },
+        _ => Fault::Memory {
+            address: unsafe { (*info).si_addr() } as usize,
+            bus: signal == libc::SIGBUS,
+        },
     };
     // SAFETY: the context is the one of this signal.
     if unsafe { (installed.decide)(fault, context) } {

@@ -34,7 +34,11 @@ thread_local! {
 /// Readies the calling thread for wasm: cheap after the first time.
 #[inline]
 pub(crate) fn prepare_thread() -> io::Result<()> {
-    if STACK_LOW.get() != 0 { Ok(()) } else { prepare() }
+    if STACK_LOW.get() != 0 {
+        Ok(())
+    } else {
+        prepare()
+    }
 }
 
 /// Bytes left of the thread's own stack below the caller's frame; the thread was prepared.
@@ -69,7 +73,9 @@ fn stack_low() -> usize {
 fn ensure_alt_stack() -> io::Result<()> {
     // SAFETY: getauxval has no preconditions.
     let least = unsafe { libc::getauxval(libc::AT_MINSIGSTKSZ) } as usize;
-    let want = ALT_STACK.max(4 * least).next_multiple_of(super::page_size());
+    let want = ALT_STACK
+        .max(4 * least)
+        .next_multiple_of(super::page_size());
     // SAFETY: querying writes one stack_t.
     let old = unsafe {
         let mut old: libc::stack_t = std::mem::zeroed();
@@ -87,7 +93,14 @@ fn ensure_alt_stack() -> io::Result<()> {
         let page = super::page_size();
         let bytes = want + page;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-        let base = libc::mmap(std::ptr::null_mut(), bytes, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0);
+        let base = libc::mmap(
+            std::ptr::null_mut(),
+            bytes,
+            libc::PROT_READ | libc::PROT_WRITE,
+            flags,
+            -1,
+            0,
+        );
         if base == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
@@ -95,7 +108,11 @@ fn ensure_alt_stack() -> io::Result<()> {
         if libc::mprotect(base, page, libc::PROT_NONE) != 0 {
             return Err(io::Error::last_os_error());
         }
-        let new = libc::stack_t { ss_sp: base.byte_add(page), ss_flags: 0, ss_size: want };
+        let new = libc::stack_t {
+            ss_sp: base.byte_add(page),
+            ss_flags: 0,
+            ss_size: want,
+        };
         if libc::sigaltstack(&raw const new, std::ptr::null_mut()) != 0 {
             return Err(io::Error::last_os_error());
         }

@@ -1,0 +1,137 @@
+//! How an engine compiles and runs code. It must never know what the choices are used for.
+
+pub use craneway_jit::OptLevel;
+use craneway_jit::Settings;
+
+/// Wasm stack of a call unless configured otherwise.
+const DEFAULT_STACK: usize = 1 << 20;
+/// Frames that a backtrace shows unless configured otherwise.
+const DEFAULT_FRAMES: usize = 256;
+
+/// Choices for an [`Engine`](crate::Engine).
+///
+/// ```
+/// use craneway::{Config, Engine, OptLevel};
+/// let mut config = Config::new();
+/// config.wasm_threads(false).cranelift_opt_level(OptLevel::Speed).max_wasm_stack(2 << 20);
+/// let engine = Engine::new(&config)?;
+/// # craneway::Result::Ok(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub(crate) settings: Settings,
+    pub(crate) stack_bytes: usize,
+    pub(crate) max_frames: Option<usize>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config::new()
+    }
+}
+
+macro_rules! features {
+    ($($(#[$doc:meta])* $setter:ident $field:ident;)*) => {$(
+        $(#[$doc])*
+        pub fn $setter(&mut self, enable: bool) -> &mut Config {
+            self.settings.features.$field = enable;
+            self
+        }
+    )*};
+}
+
+impl Config {
+    /// The defaults: every language feature this build has, full optimisation, mitigations against
+    /// speculative execution, 1 MiB of wasm stack for each call.
+    pub fn new() -> Config {
+        Config {
+            settings: Settings::default(),
+            stack_bytes: DEFAULT_STACK,
+            max_frames: Some(DEFAULT_FRAMES),
+        }
+    }
+
+    features! {
+        /// Whether modules may import and export mutable globals. On by default.
+        wasm_mutable_global mutable_global;
+        /// Whether modules may use `i32.extend8_s` and its kin. On by default.
+        wasm_sign_extension sign_extension;
+        /// Whether modules may use `i32.trunc_sat_f32_s` and its kin. On by default.
+        wasm_saturating_float_to_int saturating_float_to_int;
+        /// Whether functions and blocks may have several results. On by default.
+        wasm_multi_value multi_value;
+        /// Whether modules may use `memory.copy`, passive segments and their kin. On by default.
+        wasm_bulk_memory bulk_memory;
+        /// Whether modules may use `externref`, several tables and table instructions. On by default.
+        wasm_reference_types reference_types;
+        /// Whether modules may use 128-bit vectors. On by default.
+        wasm_simd simd;
+        /// Whether constant expressions may add, subtract and multiply. On by default.
+        wasm_extended_const extended_const;
+        /// Whether modules may have several memories. On by default.
+        wasm_multi_memory multi_memory;
+        /// Whether modules may use `return_call` and its kin. On by default.
+        wasm_tail_call tail_call;
+        /// Whether memories and tables may have 64-bit indices. On by default.
+        wasm_memory64 memory64;
+        /// Whether modules may throw and catch exceptions (`try_table`, `exnref`). On by default.
+        wasm_exceptions exceptions;
+        /// Whether modules may use the atomic instructions, on memories that are not shared. On by default.
+        wasm_threads threads;
+    }
+
+    /// How hard the compiler tries. [`OptLevel::Speed`] by default.
+    pub fn cranelift_opt_level(&mut self, level: OptLevel) -> &mut Config {
+        self.settings.opt_level = level;
+        self
+    }
+
+    /// Whether NaN results are made canonical, so that they are the same on every machine. Off by default.
+    pub fn cranelift_nan_canonicalization(&mut self, enable: bool) -> &mut Config {
+        self.settings.nan_canonicalization = enable;
+        self
+    }
+
+    /// Whether the compiler checks its own intermediate code. Slow; on by default in debug builds.
+    pub fn cranelift_debug_verifier(&mut self, enable: bool) -> &mut Config {
+        self.settings.verify_ir = enable;
+        self
+    }
+
+    /// Whether bounds checks also hold under speculative execution. On by default.
+    pub fn spectre_mitigations(&mut self, enable: bool) -> &mut Config {
+        self.settings.spectre = enable;
+        self
+    }
+
+    /// Whether DWARF is kept, so that backtraces show files and lines. Off by default.
+    pub fn debug_info(&mut self, enable: bool) -> &mut Config {
+        self.settings.debug_info = enable;
+        self
+    }
+
+    /// Bytes of stack that the wasm code of one call may use. 1 MiB by default; memory is used as
+    /// it is touched.
+    pub fn max_wasm_stack(&mut self, bytes: usize) -> &mut Config {
+        self.stack_bytes = bytes;
+        self
+    }
+
+    /// Whether functions of a module are compiled on several threads. On by default.
+    pub fn parallel_compilation(&mut self, enable: bool) -> &mut Config {
+        self.settings.parallel = enable;
+        self
+    }
+
+    /// Accepted for the sake of code written for other runtimes; every engine can do both sync
+    /// and async calls.
+    pub fn async_support(&mut self, _enable: bool) -> &mut Config {
+        self
+    }
+
+    /// Most wasm frames that errors carry; `None` carries no backtrace at all. 256 by default.
+    pub fn wasm_backtrace_max_frames(&mut self, limit: Option<usize>) -> &mut Config {
+        self.max_frames = limit;
+        self
+    }
+}

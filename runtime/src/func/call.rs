@@ -1,0 +1,136 @@
+//! Calls with values of any type: arguments to registers and stack by the convention, results back.
+
+use super::{Func, from_bits, to_bits};
+use crate::store::StoreInner;
+use crate::vm::{AsyncCall, CallFrame, CallShape, Store as Core, call as enter};
+use crate::{Result, Val};
+use craneway_jit::abi::{CallAbi, Loc, ResultsAbi};
+use craneway_jit::module as wasm;
+use std::sync::Arc;
+
+/// A call's arguments in place.
+struct Prepared {
+    ty: Arc<wasm::FuncType>,
+    abi: CallAbi,
+    frame: CallFrame,
+    stack: Vec<u64>,
+    /// Results that do not fit in registers go here.
+    buffer: Vec<u128>,
+}
+
+fn prepare(core: &Core, func: Func, params: &[Val], results: &[Val]) -> Result<Prepared> {
+    let ty = func.type_in(core);
+    crate::ensure!(
+        ty.params.len() == params.len(),
+        "expected {} arguments, found {}: the function is {ty}",
+        ty.params.len(),
+        params.len()
+    );
+    crate::ensure!(
+        ty.results.len() == results.len(),
+        "expected room for {} results, found {}: the function is {ty}",
+        ty.results.len(),
+        results.len()
+    );
+    let abi = CallAbi::new(&ty);
+    let mut frame = CallFrame::ZERO;
+    let mut stack = vec![0; abi.stack_bytes as usize / 8];
+    for ((value, ty), loc) in params.iter().zip(&ty.params).zip(&abi.params) {
+        let bits = to_bits(core, value, *ty)?;
+        match *loc {
+            Loc::Int(n) => frame.int[n as usize] = bits as u64,
+            Loc::Vec(n) => frame.vec[n as usize] = bits,
+            Loc::Stack(offset) => {
+                stack[offset as usize / 8] = bits as u64;
+                if *ty == wasm::ValType::V128 {
+                    stack[offset as usize / 8 + 1] = (bits >> 64) as u64;
+                }
+            }
+        }
+    }
+    let mut buffer = Vec::new();
+    if let ResultsAbi::Buffer { bytes, .. } = &abi.results {
+        buffer = vec![0u128; *bytes as usize / 16];
+        frame.int[1] = buffer.as_mut_ptr() as u64;
+    }
+    Ok(Prepared {
+        ty,
+        abi,
+        frame,
+        stack,
+        buffer,
+    })
+}
+
+/// The bits at byte `offset` of a result buffer, as wide as the type.
+fn buffer_bits(buffer: &[u128], offset: u32, ty: wasm::ValType) -> u128 {
+    let slot = buffer[offset as usize / 16];
+    if ty == wasm::ValType::V128 {
+        slot
+    } else {
+        slot >> (8 * (offset % 16)) & u128::from(u64::MAX)
+    }
+}
+
+fn collect(core: &mut Core, p: &Prepared, frame: &CallFrame, results: &mut [Val]) {
+    let locs = match &p.abi.results {
+        ResultsAbi::Regs(locs) | ResultsAbi::Buffer { locs, .. } => locs,
+    };
+    for ((ty, loc), out) in p.ty.results.iter().zip(locs).zip(results) {
+        let bits = match *loc {
+            Loc::Int(n) => u128::from(frame.int[n as usize]),
+            Loc::Vec(n) => frame.vec[n as usize],
+            Loc::Stack(offset) => buffer_bits(&p.buffer, offset, *ty),
+        };
+        *out = from_bits(core, *ty, bits);
+    }
+}
+
+pub(super) fn call(
+    core: &mut Core,
+    func: Func,
+    max_frames: Option<usize>,
+    params: &[Val],
+    results: &mut [Val],
+) -> Result<()> {
+    let mut p = prepare(core, func, params, results)?;
+    let shape = CallShape {
+        stack_args: &p.stack,
+        vectors: p.abi.uses_vectors,
+    };
+    // SAFETY: the record is of this store, which is exclusively borrowed, and the arguments are of
+    // its type; the result buffer outlives the call.
+    let outcome = unsafe { enter(core, func.record_in(core), &mut p.frame, shape) };
+    outcome.map_err(|e| crate::error::from_call(core, max_frames, e))?;
+    let frame = p.frame;
+    collect(core, &p, &frame, results);
+    Ok(())
+}
+
+pub(super) async fn call_async<T: Send>(
+    store: &mut StoreInner<T>,
+    func: Func,
+    max_frames: Option<usize>,
+    params: &[Val],
+    results: &mut [Val],
+) -> Result<()> {
+    let core = store.core_mut();
+    let p = prepare(core, func, params, results)?;
+    let stack = p.stack.clone().into_boxed_slice();
+    // SAFETY: as `call`; the borrow of the store lasts as long as this future.
+    let mut running = unsafe {
+        AsyncCall::new(
+            core,
+            func.record_in(core),
+            p.frame,
+            stack,
+            p.abi.uses_vectors,
+        )
+    };
+    let outcome = std::future::poll_fn(|cx| running.poll(cx)).await;
+    let frame = *running.frame();
+    drop(running);
+    outcome.map_err(|e| crate::error::from_call(core, max_frames, e))?;
+    collect(core, &p, &frame, results);
+    Ok(())
+}

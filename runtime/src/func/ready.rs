@@ -1,0 +1,288 @@
+//! Host functions that may not be ready: futures, polled at once on the thread's own stack.
+//!
+//! Ready means that wasm goes on without the executor noticing; pending means that the call leaves
+//! and the future is polled again by the task, until it is ready and wasm is re-entered.
+
+use super::host::{
+    blank_results, closure, entry, fail, make, read_args, read_vals, write_results, write_vals,
+};
+use super::{WasmParams, WasmResults, WasmRet};
+use crate::store::StoreInner;
+use crate::vm::{Activation, CallFrame, HostFunc, HostFuture, Outcome, Unwind};
+use crate::{Caller, Engine, FuncType, Result, Val};
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// What a host function that may not be ready returns.
+///
+/// Ready costs no allocation and never goes to the executor.
+pub enum MaybeAsync<'a, R> {
+    /// The results are there.
+    Ready(Result<R>),
+    /// They will be there when the future is ready.
+    Pending(Pin<Box<dyn Future<Output = Result<R>> + Send + 'a>>),
+}
+
+impl<R> std::fmt::Debug for MaybeAsync<'_, R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            MaybeAsync::Ready(_) => "Ready",
+            MaybeAsync::Pending(_) => "Pending",
+        })
+    }
+}
+
+/// What the second half of a suspended host call needs, as addresses that may change threads.
+struct Site<T: 'static> {
+    store: *mut StoreInner<T>,
+    frame: *mut CallFrame,
+    activation: *mut Activation,
+    func: *const HostFunc,
+    scope: usize,
+}
+
+// SAFETY: whoever drives the future holds the store exclusively, and it is Send because async
+// calls ask `T: Send`; frame and activation belong to the same call.
+unsafe impl<T> Send for Site<T> {}
+
+impl<T> Site<T> {
+    /// Turns results into an outcome: writes them, or leaves with the error.
+    ///
+    /// # Safety
+    /// The host call of this site is the innermost of its activation, and its future is through.
+    unsafe fn finish(self, result: Result<()>) -> Outcome {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let core = (*self.store).core_mut();
+            let outcome = match result {
+                Ok(()) => Outcome::Return,
+                Err(e) => fail(core, self.activation, e),
+            };
+            core.handles_mut().exit_scope(self.scope);
+            outcome
+        }
+    }
+}
+
+/// Catches a panic of the first half of a host function.
+///
+/// # Safety
+/// `activation` is alive.
+unsafe fn guarded(activation: *mut Activation, body: impl FnOnce() -> Outcome) -> Outcome {
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(outcome) => outcome,
+        // SAFETY: the caller's promise.
+        Err(panic) => unsafe { (*activation).leave(Unwind::Panic(panic)) },
+    }
+}
+
+/// A host function that is ready, or returns a future.
+pub(crate) fn host_func_maybe_async<T, F, P, R>(engine: &Engine, func: F) -> Result<Arc<HostFunc>>
+where
+    T: 'static,
+    F: for<'a> Fn(Caller<'a, T>, P) -> MaybeAsync<'a, R> + Send + Sync + 'static,
+    P: WasmParams,
+    R: WasmResults,
+{
+    unsafe extern "C" fn shim<T: 'static, F, P, R>(
+        func: *const HostFunc,
+        caller: usize,
+        frame: *mut CallFrame,
+        stack: *mut u8,
+        activation: *mut Activation,
+    ) -> Outcome
+    where
+        F: for<'a> Fn(Caller<'a, T>, P) -> MaybeAsync<'a, R> + 'static,
+        P: WasmParams,
+        R: WasmResults,
+    {
+        // SAFETY: `call_host` calls this shim with its own function and a frame of its type. The
+        // future's borrow of the store is erased; it is dropped before the call that owns it ends.
+        unsafe {
+            guarded(activation, || {
+                let store: *mut StoreInner<T> = entry::<T>(frame, stack, activation).store;
+                let scope = (*store).core().handles().enter_scope();
+                let site = Site {
+                    store,
+                    frame,
+                    activation,
+                    func,
+                    scope,
+                };
+                let args = read_args::<P, R>((*store).core_mut(), frame, stack);
+                match closure::<F>(func)(Caller::new(&mut *store, caller), args) {
+                    MaybeAsync::Ready(result) => {
+                        let written =
+                            result.and_then(|r| write_results((*store).core_mut(), frame, r));
+                        site.finish(written)
+                    }
+                    MaybeAsync::Pending(future) => (*activation).drive(Box::pin(async move {
+                        let site = site;
+                        let result = future.await;
+                        let written = result
+                            .and_then(|r| write_results((*site.store).core_mut(), site.frame, r));
+                        site.finish(written)
+                    })),
+                }
+            })
+        }
+    }
+    let ty = super::typed::func_type::<P, R>();
+    make(engine, shim::<T, F, P, R>, Box::new(func), &ty)
+}
+
+/// A host function that returns a future with Rust types.
+pub(crate) fn host_func_async<T, F, P, R>(engine: &Engine, func: F) -> Result<Arc<HostFunc>>
+where
+    T: 'static,
+    F: for<'a> Fn(Caller<'a, T>, P) -> Box<dyn Future<Output = R> + Send + 'a>
+        + Send
+        + Sync
+        + 'static,
+    P: WasmParams + 'static,
+    R: WasmRet + 'static,
+{
+    host_func_maybe_async::<T, _, P, R::Ok>(engine, move |caller, params| {
+        let future = Box::into_pin(func(caller, params));
+        MaybeAsync::Pending(Box::pin(async move { future.await.into_result() }))
+    })
+}
+
+/// A host function that returns a future, over values of any type.
+pub(crate) fn host_func_async_untyped<T, F>(
+    engine: &Engine,
+    ty: FuncType,
+    func: F,
+) -> Result<Arc<HostFunc>>
+where
+    T: 'static,
+    F: for<'a> Fn(
+            Caller<'a, T>,
+            &'a [Val],
+            &'a mut [Val],
+        ) -> Box<dyn Future<Output = Result<()>> + Send + 'a>
+        + Send
+        + Sync
+        + 'static,
+{
+    unsafe extern "C" fn shim<T: 'static, F>(
+        func: *const HostFunc,
+        caller: usize,
+        frame: *mut CallFrame,
+        stack: *mut u8,
+        activation: *mut Activation,
+    ) -> Outcome
+    where
+        F: for<'a> Fn(
+                Caller<'a, T>,
+                &'a [Val],
+                &'a mut [Val],
+            ) -> Box<dyn Future<Output = Result<()>> + Send + 'a>
+            + 'static,
+    {
+        // SAFETY: as in `host_func_maybe_async`; values live in the future that borrows them.
+        unsafe {
+            guarded(activation, || {
+                let store: *mut StoreInner<T> = entry::<T>(frame, stack, activation).store;
+                let scope = (*store).core().handles().enter_scope();
+                let site = Site {
+                    store,
+                    frame,
+                    activation,
+                    func,
+                    scope,
+                };
+                let params = read_vals((*store).core_mut(), &*func, frame, stack);
+                let results = blank_results(&*func);
+                let future: HostFuture = Box::pin(Untyped {
+                    site: Some(site),
+                    params,
+                    results,
+                    future: None,
+                    start: start::<T, F>,
+                    caller,
+                });
+                (*activation).drive(future)
+            })
+        }
+    }
+    make(engine, shim::<T, F>, Box::new(func), &ty)
+}
+
+type Running = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+
+/// A running untyped host function: owns the values that its future borrows.
+struct Untyped<T: 'static> {
+    /// Dropped before the values that it borrows.
+    future: Option<Running>,
+    site: Option<Site<T>>,
+    params: Vec<Val>,
+    results: Vec<Val>,
+    start: unsafe fn(&Site<T>, usize, *const [Val], *mut [Val]) -> Running,
+    caller: usize,
+}
+
+/// # Safety
+/// The values outlive the future, and the site's function has a closure of type `F`.
+unsafe fn start<T: 'static, F>(
+    site: &Site<T>,
+    caller: usize,
+    params: *const [Val],
+    results: *mut [Val],
+) -> Running
+where
+    F: for<'a> Fn(
+            Caller<'a, T>,
+            &'a [Val],
+            &'a mut [Val],
+        ) -> Box<dyn Future<Output = Result<()>> + Send + 'a>
+        + 'static,
+{
+    // SAFETY: the caller's promise; the store is exclusively the call's.
+    unsafe {
+        Box::into_pin(closure::<F>(site.func)(
+            Caller::new(&mut *site.store, caller),
+            &*params,
+            &mut *results,
+        ))
+    }
+}
+
+impl<T: 'static> Future for Untyped<T> {
+    type Output = Outcome;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<Outcome> {
+        // SAFETY: nothing is moved out of the pinned value but the site at the end; the values'
+        // buffers are heap memory that stays where it is.
+        unsafe {
+            let this = self.get_unchecked_mut();
+            let Some(site) = &this.site else {
+                panic!("a finished host function was polled again")
+            };
+            if this.future.is_none() {
+                this.future = Some((this.start)(
+                    site,
+                    this.caller,
+                    &raw const *this.params,
+                    &raw mut *this.results,
+                ));
+            }
+            let Some(future) = &mut this.future else {
+                panic!("the host function was started")
+            };
+            let std::task::Poll::Ready(result) = future.as_mut().poll(cx) else {
+                return std::task::Poll::Pending;
+            };
+            this.future = None;
+            let Some(site) = this.site.take() else {
+                panic!("the site was there")
+            };
+            let written = result.and_then(|()| {
+                write_vals((*site.store).core(), &*site.func, site.frame, &this.results)
+            });
+            std::task::Poll::Ready(site.finish(written))
+        }
+    }
+}
