@@ -5,7 +5,8 @@
 //! so that no engine's own WASI is part of a figure. It must never know which engine it measures.
 
 use crate::engine::{
-    Caller, Config, Engine, Error, Extern, FuncType, Instance, Linker, Module, Result, Store, Val, ValType,
+    Caller, Config, Engine, Error, Extern, FuncType, Instance, Linker, Module, Result, Store, Val,
+    ValType,
 };
 use std::future::Future;
 use std::pin::pin;
@@ -62,7 +63,9 @@ pub fn main() -> std::process::ExitCode {
         Some("calls") => calls(),
         Some("instantiate") => instantiate(),
         _ => {
-            eprintln!("usage: probe run FILE [ARGS...] | probe compile FILE | probe calls | probe instantiate");
+            eprintln!(
+                "usage: probe run FILE [ARGS...] | probe compile FILE | probe calls | probe instantiate"
+            );
             return std::process::ExitCode::from(2);
         }
     };
@@ -89,7 +92,10 @@ fn compile(file: &str) -> Result<()> {
     let wall = Instant::now();
     let image = engine.precompile_module(&bytes)?;
     let wall = wall.elapsed().as_secs_f64();
-    eprintln!("{{\"wall_s\": {wall:.3}, \"image_bytes\": {}}}", image.len());
+    eprintln!(
+        "{{\"wall_s\": {wall:.3}, \"image_bytes\": {}}}",
+        image.len()
+    );
     Ok(())
 }
 
@@ -144,7 +150,9 @@ fn word(memory: &[u8], at: u32) -> Result<u32> {
 }
 
 fn put(memory: &mut [u8], at: u32, bytes: &[u8]) -> Result<()> {
-    let place = (at as usize).checked_add(bytes.len()).map(|end| at as usize..end);
+    let place = (at as usize)
+        .checked_add(bytes.len())
+        .map(|end| at as usize..end);
     let place = place.and_then(|range| memory.get_mut(range));
     place
         .ok_or_else(|| Error::msg("a pointer outside the guest's memory"))?
@@ -185,15 +193,20 @@ fn add_wasi(linker: &mut Linker<World>) -> Result<()> {
     linker.func_wrap(
         WASI,
         "fd_write",
-        |mut caller: Caller<'_, World>, _fd: i32, iovs: u32, count: u32, written: u32| -> Result<i32> {
+        |mut caller: Caller<'_, World>,
+         _fd: i32,
+         iovs: u32,
+         count: u32,
+         written: u32|
+         -> Result<i32> {
             let (memory, world) = memory(&mut caller)?;
             let mut total = 0;
             for i in 0..count {
                 let (at, len) = (word(memory, iovs + 8 * i)?, word(memory, iovs + 8 * i + 4)?);
                 let part = memory.get(at as usize..at as usize + len as usize);
-                world
-                    .written
-                    .extend_from_slice(part.ok_or_else(|| Error::msg("a buffer outside the guest's memory"))?);
+                world.written.extend_from_slice(
+                    part.ok_or_else(|| Error::msg("a buffer outside the guest's memory"))?,
+                );
                 total += len;
             }
             put(memory, written, &total.to_le_bytes())?;
@@ -201,7 +214,9 @@ fn add_wasi(linker: &mut Linker<World>) -> Result<()> {
         },
     )?;
     linker.func_wrap(WASI, "fd_close", |_fd: i32| -> i32 { 0 })?;
-    linker.func_wrap(WASI, "fd_seek", |_: i32, _: i64, _: i32, _: i32| -> i32 { BAD_DESCRIPTOR })?;
+    linker.func_wrap(WASI, "fd_seek", |_: i32, _: i64, _: i32, _: i32| -> i32 {
+        BAD_DESCRIPTOR
+    })?;
     linker.func_wrap(
         WASI,
         "fd_fdstat_get",
@@ -318,12 +333,19 @@ fn sync_calls(engine: &Engine, figures: &mut Figures) -> Result<()> {
     Ok(())
 }
 
-fn host_to_wasm(store: &mut Store<u64>, instance: &Instance, n: u32, figures: &mut Figures) -> Result<()> {
+fn host_to_wasm(
+    store: &mut Store<u64>,
+    instance: &Instance,
+    n: u32,
+    figures: &mut Figures,
+) -> Result<()> {
     let nothing = instance.get_typed_func::<(), ()>(&mut *store, "nothing")?;
     let sum = instance.get_typed_func::<(i32, i32), i32>(&mut *store, "sum")?;
     let untyped = instance.get_func(&mut *store, "sum");
     let untyped = untyped.ok_or_else(|| Error::msg("an export is missing"))?;
-    let time = fastest(n, |n| (0..n).try_for_each(|_| nothing.call(&mut *store, ())))?;
+    let time = fastest(n, |n| {
+        (0..n).try_for_each(|_| nothing.call(&mut *store, ()))
+    })?;
     figures.push(("host to wasm, typed, no values", time));
     let time = fastest(n, |n| {
         let mut total = 0;
@@ -335,7 +357,9 @@ fn host_to_wasm(store: &mut Store<u64>, instance: &Instance, n: u32, figures: &m
     figures.push(("host to wasm, typed (i32, i32) -> i32", time));
     let time = fastest(n, |n| {
         let mut out = [Val::I32(0)];
-        (0..n).try_for_each(|i| untyped.call(&mut *store, &[Val::I32(1), Val::I32(i as i32)], &mut out))
+        (0..n).try_for_each(|i| {
+            untyped.call(&mut *store, &[Val::I32(1), Val::I32(i as i32)], &mut out)
+        })
     })?;
     figures.push(("host to wasm, untyped (i32, i32) -> i32", time));
     Ok(())
@@ -360,7 +384,9 @@ fn async_calls(engine: &Engine, figures: &mut Figures) -> Result<()> {
     })?;
     figures.push(("host to wasm, async (i32, i32) -> i32", time));
     let func = instance.get_typed_func::<i32, i32>(&mut store, "call_async")?;
-    let time = fastest(N, |n| block_on(func.call_async(&mut store, n as i32)).map(drop))?;
+    let time = fastest(N, |n| {
+        block_on(func.call_async(&mut store, n as i32)).map(drop)
+    })?;
     figures.push(("wasm to host, async and ready", time));
     Ok(())
 }
