@@ -36,11 +36,13 @@ fn write_frame(out: &mut String, index: usize, frame: &FrameInfo) {
     if let Some(offset) = frame.module_offset() {
         let _ = write!(out, "{offset:#8x}  ");
     }
-    if let Some(module) = frame.module().name() {
+    if let Some(module) = frame.module_name() {
         let _ = write!(out, "{module}!");
     }
     match frame.func_name() {
-        Some(name) => out.push_str(name),
+        Some(name) => {
+            let _ = write!(out, "{:#}", rustc_demangle::demangle(name));
+        }
         None => {
             let _ = write!(out, "<function {}>", frame.func_index());
         }

@@ -1,25 +1,31 @@
 //! What `--version` says.
 //! Must never know anything that is not fixed when the command is built.
 
-/// The version alone.
+use std::sync::LazyLock;
+
+/// What the command was built for.
+const TARGET: &str = env!("CRANEWAY_TARGET");
+
+/// The version on one line.
 pub(crate) fn short() -> &'static str {
-    concat!(
-        env!("CARGO_PKG_VERSION"),
-        " (",
-        env!("CRANEWAY_TARGET"),
-        ", Cranelift ",
-        env!("CRANEWAY_CRANELIFT"),
-        ")"
-    )
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "{} ({TARGET}, Cranelift {})",
+            env!("CARGO_PKG_VERSION"),
+            craneway::cranelift_version()
+        )
+    });
+    &TEXT
 }
 
 /// The version, what it was built for and with.
 pub(crate) fn long() -> &'static str {
-    concat!(
-        env!("CARGO_PKG_VERSION"),
-        "\ntarget: ",
-        env!("CRANEWAY_TARGET"),
-        "\ncompiler: Cranelift ",
-        env!("CRANEWAY_CRANELIFT"),
-    )
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "{}\ntarget: {TARGET}\ncompiler: Cranelift {}",
+            env!("CARGO_PKG_VERSION"),
+            craneway::cranelift_version()
+        )
+    });
+    &TEXT
 }
