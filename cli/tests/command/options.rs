@@ -174,6 +174,7 @@ fn logging_shows_the_stages() {
         assert!(ran.stderr.contains(stage), "no {stage} in:\n{}", ran.stderr);
     }
     assert!(ran.stderr.contains("time.busy"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("cranelift"), "{}", ran.stderr);
     let off = bench.run_with(
         &["-D", "logging=n", "trap.wat"],
         b"",
