@@ -39,7 +39,11 @@ impl CodeMemory {
             .map_err(|e| refused("cannot allocate", e.to_string()))?;
         // SAFETY: `base` is a fresh writable allocation of at least `text.len()` bytes.
         unsafe { std::ptr::copy_nonoverlapping(text.as_ptr(), base, text.len()) };
-        let memory = CodeMemory { provider, base, len };
+        let memory = CodeMemory {
+            provider,
+            base,
+            len,
+        };
         let mut memory = memory;
         memory
             .provider
@@ -66,7 +70,10 @@ impl CodeMemory {
 
 impl std::fmt::Debug for CodeMemory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CodeMemory").field("base", &self.base).field("len", &self.len).finish()
+        f.debug_struct("CodeMemory")
+            .field("base", &self.base)
+            .field("len", &self.len)
+            .finish()
     }
 }
 

@@ -32,7 +32,9 @@ pub struct Compiler {
 
 impl std::fmt::Debug for Compiler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Compiler").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Compiler")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }
 
@@ -65,9 +67,11 @@ impl Compiler {
         let parsed = tracing::debug_span!("parse").in_scope(|| parse(wasm, &self.settings))?;
         let _span = tracing::debug_span!("validate", functions = parsed.bodies.len()).entered();
         let module = &parsed.module;
-        self.each(&parsed.bodies, FuncValidatorAllocations::default, |allocations, body| {
-            validate_body(allocations, body, module)
-        })?;
+        self.each(
+            &parsed.bodies,
+            FuncValidatorAllocations::default,
+            |allocations, body| validate_body(allocations, body, module),
+        )?;
         Ok(())
     }
 
@@ -80,13 +84,28 @@ impl Compiler {
         let mut module = parsed.module;
         let layout = VmLayout::new(&module, self.settings.page_size)
             .map_err(|message| CompileError::new(CompileErrorKind::Limit, message))?;
-        let env = FuncEnv { module: &module, layout: &layout, settings: &self.settings };
-        let functions = tracing::debug_span!("compile", functions = parsed.bodies.len())
-            .in_scope(|| self.each(&parsed.bodies, Worker::new, |worker, body| worker.compile(env, &self.isas, body)))?;
-        let proposals = functions.iter().fold(0, |all, f: &CompiledFunction| all | f.proposals);
-        let image = tracing::debug_span!("link").in_scope(|| link::link(&functions, module.imported_functions))?;
+        let env = FuncEnv {
+            module: &module,
+            layout: &layout,
+            settings: &self.settings,
+        };
+        let functions =
+            tracing::debug_span!("compile", functions = parsed.bodies.len()).in_scope(|| {
+                self.each(&parsed.bodies, Worker::new, |worker, body| {
+                    worker.compile(env, &self.isas, body)
+                })
+            })?;
+        let proposals = functions
+            .iter()
+            .fold(0, |all, f: &CompiledFunction| all | f.proposals);
+        let image = tracing::debug_span!("link")
+            .in_scope(|| link::link(&functions, module.imported_functions))?;
         module.used_features = crate::module::used_features(&module, proposals);
-        Ok(CompiledModule { module, layout, image })
+        Ok(CompiledModule {
+            module,
+            layout,
+            image,
+        })
     }
 
     /// Maps all bodies, on several threads if the settings say so. Of several errors the one in
@@ -124,6 +143,7 @@ fn validate_body(
     let result = validator.validate(&body.body);
     *allocations = validator.into_allocations();
     result.map_err(|e| {
-        CompileError::from_parser(&e, CompileErrorKind::Invalid).in_function(from.index, module.function_name(from.index))
+        CompileError::from_parser(&e, CompileErrorKind::Invalid)
+            .in_function(from.index, module.function_name(from.index))
     })
 }

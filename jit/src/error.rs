@@ -33,10 +33,18 @@ pub struct CompileError {
 impl CompileError {
     /// An error without a place.
     pub fn new(kind: CompileErrorKind, message: impl Into<String>) -> CompileError {
-        CompileError { kind, message: message.into(), offset: None, function: None }
+        CompileError {
+            kind,
+            message: message.into(),
+            offset: None,
+            function: None,
+        }
     }
 
-    pub(crate) fn from_parser(e: &wasmparser::BinaryReaderError, kind: CompileErrorKind) -> CompileError {
+    pub(crate) fn from_parser(
+        e: &wasmparser::BinaryReaderError,
+        kind: CompileErrorKind,
+    ) -> CompileError {
         CompileError {
             kind,
             message: e.message().to_string(),

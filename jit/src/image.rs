@@ -101,13 +101,19 @@ impl Image {
 
     /// The call site that returns to `offset`, if it has handlers.
     pub fn call_site_at(&self, offset: u32) -> Option<&CallSite> {
-        let at = self.call_sites.binary_search_by_key(&offset, |c| c.ret).ok()?;
+        let at = self
+            .call_sites
+            .binary_search_by_key(&offset, |c| c.ret)
+            .ok()?;
         Some(&self.call_sites[at])
     }
 
     /// The stack map of the call that returns to `offset`.
     pub fn stack_map_at(&self, offset: u32) -> Option<&StackMap> {
-        let at = self.stack_maps.binary_search_by_key(&offset, |m| m.ret).ok()?;
+        let at = self
+            .stack_maps
+            .binary_search_by_key(&offset, |m| m.ret)
+            .ok()?;
         Some(&self.stack_maps[at])
     }
 }

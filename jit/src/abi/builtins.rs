@@ -98,7 +98,11 @@ mod tests {
     fn table_order_is_the_discriminant_and_all_fit_in_registers() {
         for (i, b) in Builtin::ALL.iter().enumerate() {
             assert_eq!(*b as usize, i);
-            assert!(b.params().len() < super::super::INT_ARGS, "{} needs stack arguments", b.name());
+            assert!(
+                b.params().len() < super::super::INT_ARGS,
+                "{} needs stack arguments",
+                b.name()
+            );
         }
     }
 }

@@ -32,7 +32,11 @@ pub enum RegClass {
 
 /// The register class that values of `ty` travel in.
 pub fn class_of(ty: ValType) -> RegClass {
-    if ty.is_vector_class() { RegClass::Vec } else { RegClass::Int }
+    if ty.is_vector_class() {
+        RegClass::Vec
+    } else {
+        RegClass::Int
+    }
 }
 
 /// Where one parameter or result is.
@@ -98,7 +102,11 @@ impl CallAbi {
             if *count < limit {
                 let n = *count as u8;
                 *count += 1;
-                locs.push(if ty.is_vector_class() { Loc::Vec(n) } else { Loc::Int(n) });
+                locs.push(if ty.is_vector_class() {
+                    Loc::Vec(n)
+                } else {
+                    Loc::Int(n)
+                });
             } else {
                 stack = align(stack, ty.slot_bytes());
                 locs.push(Loc::Stack(stack));
@@ -108,7 +116,12 @@ impl CallAbi {
         let in_vector = |l: &Loc| matches!(l, Loc::Vec(_));
         let uses_vectors = locs.iter().any(in_vector)
             || matches!(&results, ResultsAbi::Regs(r) if r.iter().any(in_vector));
-        CallAbi { params: locs, results, stack_bytes: align(stack, 16), uses_vectors }
+        CallAbi {
+            params: locs,
+            results,
+            stack_bytes: align(stack, 16),
+            uses_vectors,
+        }
     }
 
     fn results(results: &[ValType]) -> ResultsAbi {
@@ -134,7 +147,10 @@ impl CallAbi {
             locs.push(Loc::Stack(bytes));
             bytes += ty.slot_bytes();
         }
-        ResultsAbi::Buffer { locs, bytes: align(bytes, 16) }
+        ResultsAbi::Buffer {
+            locs,
+            bytes: align(bytes, 16),
+        }
     }
 }
 

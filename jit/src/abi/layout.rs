@@ -235,7 +235,10 @@ impl VmLayout {
     }
 
     fn build(module: &Module, page_size: u32, allow_fixed: bool) -> Option<VmLayout> {
-        let mut layout = VmLayout { page_size, ..VmLayout::default() };
+        let mut layout = VmLayout {
+            page_size,
+            ..VmLayout::default()
+        };
         let mut at = Cursor(16);
         layout.place_mutable_globals(module, &mut at)?;
         at.round(page_size);
@@ -250,7 +253,9 @@ impl VmLayout {
             layout.memories.push(if direct {
                 MemoryPlace::Direct
             } else {
-                MemoryPlace::Descriptor { offset: at.take(8, 8)? }
+                MemoryPlace::Descriptor {
+                    offset: at.take(8, 8)?,
+                }
             });
         }
         for index in 0..module.tables.len() as u32 {
@@ -258,9 +263,14 @@ impl VmLayout {
             let length = module.tables[index as usize].ty.limits.min;
             layout.tables.push(if fixed {
                 let offset = at.take(length * u64::from(TABLE_ENTRY), 16)?;
-                TablePlace::Fixed { offset, length: length as u32 }
+                TablePlace::Fixed {
+                    offset,
+                    length: length as u32,
+                }
             } else {
-                TablePlace::Field { offset: at.take(size_of::<TableField>() as u64, 8)? }
+                TablePlace::Field {
+                    offset: at.take(size_of::<TableField>() as u64, 8)?,
+                }
             });
         }
         at.round(page_size);
@@ -326,7 +336,11 @@ impl VmLayout {
 }
 
 fn global_is_visible(module: &Module, index: u32) -> bool {
-    index < module.imported_globals || module.exports.iter().any(|e| e.kind == ExternKind::Global(index))
+    index < module.imported_globals
+        || module
+            .exports
+            .iter()
+            .any(|e| e.kind == ExternKind::Global(index))
 }
 
 /// Whether the entries of table `index` are known before any code runs and never change.
@@ -340,8 +354,13 @@ fn is_fixed(module: &Module, index: u32) -> bool {
         && !module.table_is_visible(index);
     plain
         && module.elements.iter().all(|segment| match &segment.mode {
-            SegmentMode::Active { index: table_index, offset } if *table_index == index => {
-                let end = offset.constant_offset().map(|o| o.saturating_add(segment.items.len() as u64));
+            SegmentMode::Active {
+                index: table_index,
+                offset,
+            } if *table_index == index => {
+                let end = offset
+                    .constant_offset()
+                    .map(|o| o.saturating_add(segment.items.len() as u64));
                 end.is_some_and(|end| end <= table.ty.limits.min)
                     && matches!(segment.items, ElementItems::Functions(_))
             }
@@ -364,10 +383,16 @@ mod tests {
 
     #[test]
     fn fields_do_not_overlap_and_vectors_are_aligned() {
-        let mut module = Module { types: vec![FuncType::default(); 3], ..Module::default() };
+        let mut module = Module {
+            types: vec![FuncType::default(); 3],
+            ..Module::default()
+        };
         for content in [ValType::I32, ValType::V128, ValType::I64] {
             module.globals.push(Global {
-                ty: GlobalType { content, mutable: true },
+                ty: GlobalType {
+                    content,
+                    mutable: true,
+                },
                 init: Some(crate::module::ConstExpr(vec![ConstOp::I32(0)])),
             });
         }

@@ -94,7 +94,9 @@ impl Worker {
             plan = tried.next();
             if plan.is_none() {
                 let message = format!("the code generator gave up with every fallback ({failure})");
-                return Err(CompileError::new(CompileErrorKind::TooLarge, message).in_function(index, name));
+                return Err(
+                    CompileError::new(CompileErrorKind::TooLarge, message).in_function(index, name)
+                );
             }
         }
     }
@@ -112,7 +114,8 @@ impl Worker {
             let shape = self.translate(env, isas, body).map_err(Failure::Module)?;
             current = plan.unwrap_or_else(|| Plan::first(env.settings.opt_level, shape));
             generate(&mut self.context, isas, current).map_err(Failure::Generator)?;
-            self.finish(body.to_validate.index, shape).map_err(Failure::Module)
+            self.finish(body.to_validate.index, shape)
+                .map_err(Failure::Module)
         }));
         match result {
             Ok(Ok(done)) => Ok(done),
@@ -121,7 +124,12 @@ impl Worker {
         }
     }
 
-    fn translate(&mut self, env: FuncEnv<'_>, isas: &Isas, body: &FunctionBody<'_>) -> Result<Shape, CompileError> {
+    fn translate(
+        &mut self,
+        env: FuncEnv<'_>,
+        isas: &Isas,
+        body: &FunctionBody<'_>,
+    ) -> Result<Shape, CompileError> {
         self.context.clear();
         let from = &body.to_validate;
         let to_validate = FuncToValidate {
@@ -147,10 +155,18 @@ impl Worker {
     /// Takes the compiled code out of the context.
     fn finish(&mut self, index: u32, shape: Shape) -> Result<CompiledFunction, CompileError> {
         let code = self.context.take_compiled_code().ok_or_else(|| {
-            CompileError::new(CompileErrorKind::TooLarge, "the code generator returned no code")
+            CompileError::new(
+                CompileErrorKind::TooLarge,
+                "the code generator returned no code",
+            )
         })?;
         let relocations = relocations(&self.context.func, &code)?;
-        Ok(CompiledFunction { index, code, relocations, proposals: shape.proposals })
+        Ok(CompiledFunction {
+            index,
+            code,
+            relocations,
+            proposals: shape.proposals,
+        })
     }
 }
 
@@ -162,11 +178,15 @@ fn generate(context: &mut Context, isas: &Isas, plan: Plan) -> Result<(), String
         Plan::None => (&*isas.plain, &*isas.none),
         Plan::SinglePass => (&*isas.plain, &*isas.single_pass),
     };
-    context.optimize(prepare, &mut control).map_err(|e| e.to_string())?;
+    context
+        .optimize(prepare, &mut control)
+        .map_err(|e| e.to_string())?;
     if plan == Plan::Speed {
         opt::run(&mut context.func, prepare);
     }
-    context.compile(finish, &mut control).map_err(|e| e.inner.to_string())?;
+    context
+        .compile(finish, &mut control)
+        .map_err(|e| e.inner.to_string())?;
     Ok(())
 }
 
@@ -183,15 +203,24 @@ fn relocations(func: &Function, code: &CompiledCode) -> Result<Vec<Relocation>, 
         let Some(target) = target else {
             return Err(CompileError::new(
                 CompileErrorKind::Unsupported,
-                format!("the code generator wants something that images cannot refer to: {:?}", reloc.target),
+                format!(
+                    "the code generator wants something that images cannot refer to: {:?}",
+                    reloc.target
+                ),
             ));
         };
-        all.push(Relocation { offset: reloc.offset, kind: reloc.kind, target, addend: reloc.addend });
+        all.push(Relocation {
+            offset: reloc.offset,
+            kind: reloc.kind,
+            target,
+            addend: reloc.addend,
+        });
     }
     Ok(all)
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied().map(str::to_string);
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panicked".to_string())
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "panicked".to_string())
 }

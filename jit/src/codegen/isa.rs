@@ -45,7 +45,10 @@ impl Isas {
 }
 
 fn refused(what: impl std::fmt::Display) -> CompileError {
-    CompileError::new(CompileErrorKind::Unsupported, format!("this machine cannot be compiled for: {what}"))
+    CompileError::new(
+        CompileErrorKind::Unsupported,
+        format!("this machine cannot be compiled for: {what}"),
+    )
 }
 
 /// Below x86-64-v2 some vector instructions would need library calls, which images cannot make.
@@ -60,7 +63,9 @@ fn check_floor() -> Result<(), CompileError> {
         ];
         for (name, present) in floor {
             if !present {
-                return Err(refused(format!("the CPU lacks {name} (x86-64-v2 is needed)")));
+                return Err(refused(format!(
+                    "the CPU lacks {name} (x86-64-v2 is needed)"
+                )));
             }
         }
     }
@@ -90,10 +95,14 @@ fn build(
         ("machine_code_cfg_info", "false"),
     ];
     for (name, value) in values {
-        flags.set(name, value).map_err(|e| refused(format!("setting {name}: {e}")))?;
+        flags
+            .set(name, value)
+            .map_err(|e| refused(format!("setting {name}: {e}")))?;
     }
     let builder = cranelift_native::builder().map_err(refused)?;
-    let isa = builder.finish(settings::Flags::new(flags)).map_err(refused)?;
+    let isa = builder
+        .finish(settings::Flags::new(flags))
+        .map_err(refused)?;
     check_convention(&*isa)?;
     Ok(isa)
 }

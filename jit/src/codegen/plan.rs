@@ -53,12 +53,24 @@ mod tests {
 
     #[test]
     fn explosive_shapes_are_compiled_modestly() {
-        let small = Shape { loop_depth: 3, locals: 50, block_params: 20, blocks: 500, proposals: 0 };
+        let small = Shape {
+            loop_depth: 3,
+            locals: 50,
+            block_params: 20,
+            blocks: 500,
+            proposals: 0,
+        };
         assert_eq!(Plan::first(OptLevel::Speed, small), Plan::Speed);
         assert_eq!(Plan::first(OptLevel::None, small), Plan::None);
-        let deep = Shape { loop_depth: 8000, ..small };
+        let deep = Shape {
+            loop_depth: 8000,
+            ..small
+        };
         assert_eq!(Plan::first(OptLevel::Speed, deep), Plan::None);
-        let wide = Shape { block_params: 10_000, ..small };
+        let wide = Shape {
+            block_params: 10_000,
+            ..small
+        };
         assert_eq!(Plan::first(OptLevel::Speed, wide), Plan::SinglePass);
     }
 }

@@ -7,7 +7,9 @@ use crate::error::{CompileError, CompileErrorKind};
 use crate::image::{CallSite, FuncRange, Handler, HandlerTag, Image, StackMap};
 use crate::translate::trap_from_clif;
 use cranelift_codegen::binemit::Reloc;
-use cranelift_codegen::{ExceptionContextLoc, FinalizedMachCallSite, FinalizedMachExceptionHandler};
+use cranelift_codegen::{
+    ExceptionContextLoc, FinalizedMachCallSite, FinalizedMachExceptionHandler,
+};
 
 /// Functions start at multiples of this.
 const FUNCTION_ALIGN: u32 = 32;
@@ -18,7 +20,10 @@ const MAX_TEXT: u64 = 1 << 30;
 
 /// Links the defined functions, given in order; `imported` is the index of the first.
 pub(crate) fn link(functions: &[CompiledFunction], imported: u32) -> Result<Image, CompileError> {
-    let mut image = Image { functions: place(functions)?, ..Image::default() };
+    let mut image = Image {
+        functions: place(functions)?,
+        ..Image::default()
+    };
     let end = image.functions.last().map_or(0, |f| f.start + f.len);
     image.text = vec![FILLER; end as usize];
     for (function, range) in functions.iter().zip(image.functions.clone()) {
@@ -28,7 +33,12 @@ pub(crate) fn link(functions: &[CompiledFunction], imported: u32) -> Result<Imag
         add_traps(&mut image, function, range.start)?;
         add_locations(&mut image, function, range);
         add_stack_maps(&mut image, function, range.start);
-        for site in function.code.buffer.call_sites().filter(|s| !s.exception_handlers.is_empty()) {
+        for site in function
+            .code
+            .buffer
+            .call_sites()
+            .filter(|s| !s.exception_handlers.is_empty())
+        {
             image.call_sites.push(call_site(&site, range.start)?);
         }
     }
@@ -48,7 +58,10 @@ fn place(functions: &[CompiledFunction]) -> Result<Vec<FuncRange>, CompileError>
             let message = format!("the module's code needs more than {MAX_TEXT} bytes");
             return Err(CompileError::new(CompileErrorKind::Limit, message));
         }
-        ranges.push(FuncRange { start: start as u32, len: len as u32 });
+        ranges.push(FuncRange {
+            start: start as u32,
+            len: len as u32,
+        });
     }
     Ok(ranges)
 }
@@ -58,28 +71,54 @@ fn refused(message: String) -> CompileError {
 }
 
 /// Writes the function's relative calls.
-fn patch(image: &mut Image, function: &CompiledFunction, start: u32, imported: u32) -> Result<(), CompileError> {
+fn patch(
+    image: &mut Image,
+    function: &CompiledFunction,
+    start: u32,
+    imported: u32,
+) -> Result<(), CompileError> {
     for reloc in &function.relocations {
         if !matches!(reloc.kind, Reloc::X86CallPCRel4 | Reloc::X86PCRel4) {
-            return Err(refused(format!("function {} has a relocation of kind {:?}", function.index, reloc.kind)));
+            return Err(refused(format!(
+                "function {} has a relocation of kind {:?}",
+                function.index, reloc.kind
+            )));
         }
-        let target = reloc.target.checked_sub(imported).and_then(|i| image.functions.get(i as usize));
+        let target = reloc
+            .target
+            .checked_sub(imported)
+            .and_then(|i| image.functions.get(i as usize));
         let Some(target) = target else {
-            return Err(refused(format!("function {} refers to function {}", function.index, reloc.target)));
+            return Err(refused(format!(
+                "function {} refers to function {}",
+                function.index, reloc.target
+            )));
         };
         let at = start + reloc.offset;
         let distance = i64::from(target.start) + reloc.addend - i64::from(at);
-        let distance = i32::try_from(distance)
-            .map_err(|_| refused(format!("function {} is too far from function {}", function.index, reloc.target)))?;
+        let distance = i32::try_from(distance).map_err(|_| {
+            refused(format!(
+                "function {} is too far from function {}",
+                function.index, reloc.target
+            ))
+        })?;
         image.text[at as usize..at as usize + 4].copy_from_slice(&distance.to_le_bytes());
     }
     Ok(())
 }
 
-fn add_traps(image: &mut Image, function: &CompiledFunction, start: u32) -> Result<(), CompileError> {
+fn add_traps(
+    image: &mut Image,
+    function: &CompiledFunction,
+    start: u32,
+) -> Result<(), CompileError> {
     for trap in function.code.buffer.traps() {
-        let code = trap_from_clif(trap.code)
-            .ok_or_else(|| refused(format!("function {} has an unknown trap {:?}", function.index, trap.code)))?;
+        let code = trap_from_clif(trap.code).ok_or_else(|| {
+            refused(format!(
+                "function {} has an unknown trap {:?}",
+                function.index, trap.code
+            ))
+        })?;
         image.traps.push((start + trap.offset, code as u8));
     }
     Ok(())
@@ -98,7 +137,11 @@ fn add_locations(image: &mut Image, function: &CompiledFunction, range: FuncRang
     };
     add(range.start, NONE);
     for run in function.code.buffer.get_srclocs_sorted() {
-        let location = if run.loc.is_default() { NONE } else { run.loc.bits() };
+        let location = if run.loc.is_default() {
+            NONE
+        } else {
+            run.loc.bits()
+        };
         add(range.start + run.start, location);
         add(range.start + run.end, NONE);
     }
@@ -109,7 +152,11 @@ fn add_stack_maps(image: &mut Image, function: &CompiledFunction, start: u32) {
         let mut slots: Vec<u32> = map.entries().map(|(_, offset)| offset).collect();
         if !slots.is_empty() {
             slots.sort_unstable();
-            image.stack_maps.push(StackMap { ret: start + ret, frame_offset: *frame_offset, slots });
+            image.stack_maps.push(StackMap {
+                ret: start + ret,
+                frame_offset: *frame_offset,
+                slots,
+            });
         }
     }
 }
@@ -124,20 +171,33 @@ fn call_site(site: &FinalizedMachCallSite<'_>, start: u32) -> Result<CallSite, C
                 context_offset = Some(*offset);
             }
             FinalizedMachExceptionHandler::Context(ExceptionContextLoc::GPR(register)) => {
-                return Err(refused(format!("a handler's context lies in register {register}, not in its frame")));
+                return Err(refused(format!(
+                    "a handler's context lies in register {register}, not in its frame"
+                )));
             }
             FinalizedMachExceptionHandler::Tag(tag, target) => {
-                handlers.push(Handler { tag: HandlerTag::Tag(tag.as_u32()), target: start + target });
+                handlers.push(Handler {
+                    tag: HandlerTag::Tag(tag.as_u32()),
+                    target: start + target,
+                });
             }
             FinalizedMachExceptionHandler::Default(target) => {
-                handlers.push(Handler { tag: HandlerTag::Any, target: start + target });
+                handlers.push(Handler {
+                    tag: HandlerTag::Any,
+                    target: start + target,
+                });
             }
         }
     }
     match (context_offset, site.frame_offset) {
-        (Some(context_offset), Some(frame_offset)) => {
-            Ok(CallSite { ret: start + site.ret_addr, frame_offset, context_offset, handlers })
-        }
-        _ => Err(refused("a call with handlers has no frame to find them by".to_string())),
+        (Some(context_offset), Some(frame_offset)) => Ok(CallSite {
+            ret: start + site.ret_addr,
+            frame_offset,
+            context_offset,
+            handlers,
+        }),
+        _ => Err(refused(
+            "a call with handlers has no frame to find them by".to_string(),
+        )),
     }
 }

@@ -1,7 +1,10 @@
 //! The parser's types in ours. `None` is a type of a proposal that is not implemented; with its
 //! feature off the validator has refused it before anything here sees it.
 
-use super::{ConstExpr, ConstOp, FuncType, GlobalType, HeapType, Limits, MemoryType, RefType, TableType, ValType};
+use super::{
+    ConstExpr, ConstOp, FuncType, GlobalType, HeapType, Limits, MemoryType, RefType, TableType,
+    ValType,
+};
 use crate::error::{CompileError, CompileErrorKind};
 use wasmparser::{AbstractHeapType, Operator};
 
@@ -19,12 +22,17 @@ pub(crate) fn convert_val_type(ty: wasmparser::ValType) -> Option<ValType> {
 
 /// A reference type.
 pub(crate) fn convert_ref_type(ty: wasmparser::RefType) -> Option<RefType> {
-    Some(RefType { nullable: ty.is_nullable(), heap: convert_heap_type(ty.heap_type())? })
+    Some(RefType {
+        nullable: ty.is_nullable(),
+        heap: convert_heap_type(ty.heap_type())?,
+    })
 }
 
 /// A heap type.
 pub(crate) fn convert_heap_type(ty: wasmparser::HeapType) -> Option<HeapType> {
-    let wasmparser::HeapType::Abstract { shared: false, ty } = ty else { return None };
+    let wasmparser::HeapType::Abstract { shared: false, ty } = ty else {
+        return None;
+    };
     Some(match ty {
         AbstractHeapType::Func => HeapType::Func,
         AbstractHeapType::NoFunc => HeapType::NoFunc,
@@ -47,37 +55,63 @@ pub(super) fn func_type(ty: &wasmparser::FuncType, offset: u64) -> Result<FuncTy
     let list = |types: &[wasmparser::ValType]| {
         types
             .iter()
-            .map(|t| convert_val_type(*t).ok_or_else(|| unsupported(format!("the type {t} is not implemented"), offset)))
+            .map(|t| {
+                convert_val_type(*t)
+                    .ok_or_else(|| unsupported(format!("the type {t} is not implemented"), offset))
+            })
             .collect::<Result<Box<[ValType]>, CompileError>>()
     };
-    Ok(FuncType { params: list(ty.params())?, results: list(ty.results())? })
+    Ok(FuncType {
+        params: list(ty.params())?,
+        results: list(ty.results())?,
+    })
 }
 
 pub(super) fn ref_type(ty: wasmparser::RefType, offset: u64) -> Result<RefType, CompileError> {
-    convert_ref_type(ty).ok_or_else(|| unsupported(format!("the type {ty} is not implemented"), offset))
+    convert_ref_type(ty)
+        .ok_or_else(|| unsupported(format!("the type {ty} is not implemented"), offset))
 }
 
-pub(super) fn table_type(ty: &wasmparser::TableType, offset: u64) -> Result<TableType, CompileError> {
+pub(super) fn table_type(
+    ty: &wasmparser::TableType,
+    offset: u64,
+) -> Result<TableType, CompileError> {
     Ok(TableType {
         element: ref_type(ty.element_type, offset)?,
-        limits: Limits { min: ty.initial, max: ty.maximum },
+        limits: Limits {
+            min: ty.initial,
+            max: ty.maximum,
+        },
         is_64: ty.table64,
     })
 }
 
 pub(super) fn memory_type(ty: &wasmparser::MemoryType) -> MemoryType {
     MemoryType {
-        limits: Limits { min: ty.initial, max: ty.maximum },
+        limits: Limits {
+            min: ty.initial,
+            max: ty.maximum,
+        },
         is_64: ty.memory64,
         shared: ty.shared,
         page_size_log2: ty.page_size_log2() as u8,
     }
 }
 
-pub(super) fn global_type(ty: &wasmparser::GlobalType, offset: u64) -> Result<GlobalType, CompileError> {
-    let content = convert_val_type(ty.content_type)
-        .ok_or_else(|| unsupported(format!("the type {} is not implemented", ty.content_type), offset))?;
-    Ok(GlobalType { content, mutable: ty.mutable })
+pub(super) fn global_type(
+    ty: &wasmparser::GlobalType,
+    offset: u64,
+) -> Result<GlobalType, CompileError> {
+    let content = convert_val_type(ty.content_type).ok_or_else(|| {
+        unsupported(
+            format!("the type {} is not implemented", ty.content_type),
+            offset,
+        )
+    })?;
+    Ok(GlobalType {
+        content,
+        mutable: ty.mutable,
+    })
 }
 
 /// A constant expression that the validator has accepted.
@@ -85,8 +119,9 @@ pub(super) fn const_expr(expr: &wasmparser::ConstExpr<'_>) -> Result<ConstExpr, 
     let mut ops = Vec::new();
     let mut reader = expr.get_operators_reader();
     loop {
-        let (op, offset) =
-            reader.read_with_offset().map_err(|e| CompileError::from_parser(&e, CompileErrorKind::Malformed))?;
+        let (op, offset) = reader
+            .read_with_offset()
+            .map_err(|e| CompileError::from_parser(&e, CompileErrorKind::Malformed))?;
         ops.push(match op {
             Operator::End => return Ok(ConstExpr(ops)),
             Operator::I32Const { value } => ConstOp::I32(value),
@@ -104,7 +139,10 @@ pub(super) fn const_expr(expr: &wasmparser::ConstExpr<'_>) -> Result<ConstExpr, 
             Operator::I64Sub => ConstOp::I64Sub,
             Operator::I64Mul => ConstOp::I64Mul,
             other => {
-                return Err(unsupported(format!("{other:?} in a constant expression is not implemented"), offset));
+                return Err(unsupported(
+                    format!("{other:?} in a constant expression is not implemented"),
+                    offset,
+                ));
             }
         });
     }

@@ -5,14 +5,14 @@
 
 use super::convert::{self, unsupported};
 use super::{
-    ConstOp, DataSegment, ElementItems, ElementSegment, Export, ExternKind, Global, Import, Module, SegmentMode, Table,
-    TagType, names, scan,
+    ConstOp, DataSegment, ElementItems, ElementSegment, Export, ExternKind, Global, Import, Module,
+    SegmentMode, Table, TagType, names, scan,
 };
 use crate::error::{CompileError, CompileErrorKind};
 use crate::settings::{Features, Settings};
 use wasmparser::{
-    CompositeInnerType, DataKind, ElementKind, Encoding, ExternalKind, FuncToValidate, KnownCustom, Parser, Payload,
-    TableInit, TypeRef, ValidPayload, Validator, ValidatorResources, WasmFeatures,
+    CompositeInnerType, DataKind, ElementKind, Encoding, ExternalKind, FuncToValidate, KnownCustom,
+    Parser, Payload, TableInit, TypeRef, ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
 /// A function body that is still to be validated.
@@ -36,7 +36,10 @@ fn wasm_features(features: &Features) -> WasmFeatures {
     let pairs = [
         (features.mutable_global, WasmFeatures::MUTABLE_GLOBAL),
         (features.sign_extension, WasmFeatures::SIGN_EXTENSION),
-        (features.saturating_float_to_int, WasmFeatures::SATURATING_FLOAT_TO_INT),
+        (
+            features.saturating_float_to_int,
+            WasmFeatures::SATURATING_FLOAT_TO_INT,
+        ),
         (features.multi_value, WasmFeatures::MULTI_VALUE),
         (features.bulk_memory, WasmFeatures::BULK_MEMORY),
         (features.reference_types, WasmFeatures::REFERENCE_TYPES),
@@ -67,26 +70,44 @@ fn invalid(e: wasmparser::BinaryReaderError) -> CompileError {
 ///
 /// # Errors
 /// The first thing that is wrong.
-pub(crate) fn parse<'a>(wasm: &'a [u8], settings: &Settings) -> Result<ParsedModule<'a>, CompileError> {
+pub(crate) fn parse<'a>(
+    wasm: &'a [u8],
+    settings: &Settings,
+) -> Result<ParsedModule<'a>, CompileError> {
     let features = wasm_features(&settings.features);
     let mut parser = Parser::new(0);
     parser.set_features(features);
     let mut validator = Validator::new_with_features(features);
-    let mut reader = Reader { settings, module: Module::default(), bodies: Vec::new() };
+    let mut reader = Reader {
+        settings,
+        module: Module::default(),
+        bodies: Vec::new(),
+    };
     for payload in parser.parse_all(wasm) {
         let payload = payload.map_err(malformed)?;
-        if let Payload::Version { encoding: Encoding::Component, .. } = payload {
-            return Err(unsupported("this is a component, not a core module; craneway runs core modules", 0));
+        if let Payload::Version {
+            encoding: Encoding::Component,
+            ..
+        } = payload
+        {
+            return Err(unsupported(
+                "this is a component, not a core module; craneway runs core modules",
+                0,
+            ));
         }
         match validator.payload(&payload).map_err(invalid)? {
             ValidPayload::Func(to_validate, body) => {
                 reader.module.code_bytes += body.as_bytes().len() as u64;
                 reader.bodies.push(FunctionBody { to_validate, body });
             }
-            ValidPayload::Ok | ValidPayload::End(_) | ValidPayload::Parser(_) => reader.section(payload)?,
+            ValidPayload::Ok | ValidPayload::End(_) | ValidPayload::Parser(_) => {
+                reader.section(payload)?
+            }
         }
     }
-    let Reader { mut module, bodies, .. } = reader;
+    let Reader {
+        mut module, bodies, ..
+    } = reader;
     mark_escaping(&mut module);
     let plain: Vec<_> = bodies.iter().map(|b| b.body.clone()).collect();
     scan::mark_written_tables(&mut module, &plain, settings.parallel);
@@ -114,13 +135,17 @@ impl Reader<'_, '_> {
             Payload::TableSection(reader) => self.tables(reader),
             Payload::MemorySection(reader) => {
                 for ty in reader {
-                    self.module.memories.push(convert::memory_type(&ty.map_err(malformed)?));
+                    self.module
+                        .memories
+                        .push(convert::memory_type(&ty.map_err(malformed)?));
                 }
                 Ok(())
             }
             Payload::TagSection(reader) => {
                 for tag in reader {
-                    self.module.tags.push(TagType { ty: tag.map_err(malformed)?.func_type_idx });
+                    self.module.tags.push(TagType {
+                        ty: tag.map_err(malformed)?.func_type_idx,
+                    });
                 }
                 Ok(())
             }
@@ -132,7 +157,9 @@ impl Reader<'_, '_> {
             }
             Payload::ElementSection(reader) => self.elements(reader),
             Payload::DataSection(reader) => self.data(reader),
-            Payload::CodeSectionStart { unchecked_range, .. } => {
+            Payload::CodeSectionStart {
+                unchecked_range, ..
+            } => {
                 self.module.code_section_offset = unchecked_range.start;
                 Ok(())
             }
@@ -140,7 +167,9 @@ impl Reader<'_, '_> {
                 match section.as_known() {
                     KnownCustom::Name(reader) => names::read(&mut self.module, reader),
                     _ if self.settings.debug_info && section.name().starts_with(".debug_") => {
-                        self.module.debug_sections.push((section.name().to_string(), section.data().to_vec()));
+                        self.module
+                            .debug_sections
+                            .push((section.name().to_string(), section.data().to_vec()));
                     }
                     _ => {}
                 }
@@ -175,7 +204,11 @@ impl Reader<'_, '_> {
                 }
                 TypeRef::Table(ty) => {
                     let ty = convert::table_type(&ty, offset)?;
-                    module.tables.push(Table { ty, init: None, written: false });
+                    module.tables.push(Table {
+                        ty,
+                        init: None,
+                        written: false,
+                    });
                     module.imported_tables += 1;
                     ExternKind::Table(module.imported_tables - 1)
                 }
@@ -185,17 +218,26 @@ impl Reader<'_, '_> {
                     ExternKind::Memory(module.imported_memories - 1)
                 }
                 TypeRef::Global(ty) => {
-                    module.globals.push(Global { ty: convert::global_type(&ty, offset)?, init: None });
+                    module.globals.push(Global {
+                        ty: convert::global_type(&ty, offset)?,
+                        init: None,
+                    });
                     module.imported_globals += 1;
                     ExternKind::Global(module.imported_globals - 1)
                 }
                 TypeRef::Tag(ty) => {
-                    module.tags.push(TagType { ty: ty.func_type_idx });
+                    module.tags.push(TagType {
+                        ty: ty.func_type_idx,
+                    });
                     module.imported_tags += 1;
                     ExternKind::Tag(module.imported_tags - 1)
                 }
             };
-            module.imports.push(Import { module: import.module.to_string(), name: import.name.to_string(), kind });
+            module.imports.push(Import {
+                module: import.module.to_string(),
+                name: import.name.to_string(),
+                kind,
+            });
         }
         Ok(())
     }
@@ -208,7 +250,11 @@ impl Reader<'_, '_> {
                 TableInit::Expr(expr) => Some(convert::const_expr(expr)?),
             };
             let ty = convert::table_type(&table.ty, offset)?;
-            self.module.tables.push(Table { ty, init, written: false });
+            self.module.tables.push(Table {
+                ty,
+                init,
+                written: false,
+            });
         }
         Ok(())
     }
@@ -217,7 +263,10 @@ impl Reader<'_, '_> {
         for global in reader.into_iter_with_offsets() {
             let (offset, global) = global.map_err(malformed)?;
             let init = Some(convert::const_expr(&global.init_expr)?);
-            self.module.globals.push(Global { ty: convert::global_type(&global.ty, offset)?, init });
+            self.module.globals.push(Global {
+                ty: convert::global_type(&global.ty, offset)?,
+                init,
+            });
         }
         Ok(())
     }
@@ -232,25 +281,37 @@ impl Reader<'_, '_> {
                 ExternalKind::Global => ExternKind::Global(export.index),
                 ExternalKind::Tag => ExternKind::Tag(export.index),
             };
-            self.module.exports.push(Export { name: export.name.to_string(), kind });
+            self.module.exports.push(Export {
+                name: export.name.to_string(),
+                kind,
+            });
         }
         Ok(())
     }
 
-    fn elements(&mut self, reader: wasmparser::ElementSectionReader<'_>) -> Result<(), CompileError> {
+    fn elements(
+        &mut self,
+        reader: wasmparser::ElementSectionReader<'_>,
+    ) -> Result<(), CompileError> {
         for segment in reader.into_iter_with_offsets() {
             let (offset, segment) = segment.map_err(malformed)?;
             let mode = match &segment.kind {
                 ElementKind::Passive => SegmentMode::Passive,
                 ElementKind::Declared => SegmentMode::Declared,
-                ElementKind::Active { table_index, offset_expr } => SegmentMode::Active {
+                ElementKind::Active {
+                    table_index,
+                    offset_expr,
+                } => SegmentMode::Active {
                     index: table_index.unwrap_or(0),
                     offset: convert::const_expr(offset_expr)?,
                 },
             };
             let (ty, items) = match segment.items {
                 wasmparser::ElementItems::Functions(functions) => {
-                    let functions = functions.into_iter().collect::<Result<Vec<u32>, _>>().map_err(malformed)?;
+                    let functions = functions
+                        .into_iter()
+                        .collect::<Result<Vec<u32>, _>>()
+                        .map_err(malformed)?;
                     (super::RefType::FUNCREF, ElementItems::Functions(functions))
                 }
                 wasmparser::ElementItems::Expressions(ty, exprs) => {
@@ -258,10 +319,15 @@ impl Reader<'_, '_> {
                     for expr in exprs {
                         items.push(convert::const_expr(&expr.map_err(malformed)?)?);
                     }
-                    (convert::ref_type(ty, offset)?, ElementItems::Expressions(items))
+                    (
+                        convert::ref_type(ty, offset)?,
+                        ElementItems::Expressions(items),
+                    )
                 }
             };
-            self.module.elements.push(ElementSegment { mode, ty, items });
+            self.module
+                .elements
+                .push(ElementSegment { mode, ty, items });
         }
         Ok(())
     }
@@ -271,16 +337,26 @@ impl Reader<'_, '_> {
             let segment = segment.map_err(malformed)?;
             let mode = match &segment.kind {
                 DataKind::Passive => SegmentMode::Passive,
-                DataKind::Active { memory_index, offset_expr } => {
-                    SegmentMode::Active { index: *memory_index, offset: convert::const_expr(offset_expr)? }
-                }
+                DataKind::Active {
+                    memory_index,
+                    offset_expr,
+                } => SegmentMode::Active {
+                    index: *memory_index,
+                    offset: convert::const_expr(offset_expr)?,
+                },
             };
             let start = self.module.data.len();
             self.module.data.extend_from_slice(segment.data);
             let end = u32::try_from(self.module.data.len()).map_err(|_| {
-                CompileError::new(CompileErrorKind::Limit, "the data segments hold more than 4 GiB together")
+                CompileError::new(
+                    CompileErrorKind::Limit,
+                    "the data segments hold more than 4 GiB together",
+                )
             })?;
-            self.module.data_segments.push(DataSegment { mode, range: (start as u32, end) });
+            self.module.data_segments.push(DataSegment {
+                mode,
+                range: (start as u32, end),
+            });
         }
         Ok(())
     }

@@ -16,7 +16,8 @@ pub(crate) use convert::{convert_heap_type, convert_val_type};
 pub(crate) use env::{FunctionBody, parse};
 pub(crate) use features::{met, used_features};
 pub use types::{
-    ExternKind, FuncType, GlobalType, HeapType, Limits, MemoryType, RefType, TableType, TagType, ValType,
+    ExternKind, FuncType, GlobalType, HeapType, Limits, MemoryType, RefType, TableType, TagType,
+    ValType,
 };
 
 use serde::{Deserialize, Serialize};
@@ -193,7 +194,10 @@ impl Module {
 
     /// The function's name from the name section.
     pub fn function_name(&self, index: u32) -> Option<&str> {
-        let at = self.function_names.binary_search_by_key(&index, |n| n.0).ok()?;
+        let at = self
+            .function_names
+            .binary_search_by_key(&index, |n| n.0)
+            .ok()?;
         Some(&self.function_names[at].1)
     }
 
@@ -205,6 +209,10 @@ impl Module {
 
     /// Whether anything outside can see table `index`.
     pub fn table_is_visible(&self, index: u32) -> bool {
-        index < self.imported_tables || self.exports.iter().any(|e| e.kind == ExternKind::Table(index))
+        index < self.imported_tables
+            || self
+                .exports
+                .iter()
+                .any(|e| e.kind == ExternKind::Table(index))
     }
 }

@@ -13,7 +13,9 @@ pub(super) fn read(module: &mut Module, section: NameSectionReader<'_>) {
                 for naming in names {
                     let Ok(naming) = naming else { break };
                     if naming.index < total {
-                        module.function_names.push((naming.index, naming.name.to_string()));
+                        module
+                            .function_names
+                            .push((naming.index, naming.name.to_string()));
                     }
                 }
             }

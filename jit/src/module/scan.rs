@@ -14,7 +14,11 @@ const PREFIX: u8 = 0xfc;
 const WRITERS: [u8; 4] = [12, 14, 15, 17];
 
 /// Sets the `written` flags of all tables.
-pub(super) fn mark_written_tables(module: &mut Module, bodies: &[FunctionBody<'_>], parallel: bool) {
+pub(super) fn mark_written_tables(
+    module: &mut Module,
+    bodies: &[FunctionBody<'_>],
+    parallel: bool,
+) {
     let matters = (0..module.tables.len() as u32)
         .any(|t| !module.table_is_visible(t) && module.tables[t as usize].ty.element.is_func());
     if !matters {
@@ -25,7 +29,9 @@ pub(super) fn mark_written_tables(module: &mut Module, bodies: &[FunctionBody<'_
         return;
     }
     let tables = module.tables.len();
-    let scan = |body: &FunctionBody<'_>| may_write(body.as_bytes(), tables).then(|| written_by(body, tables));
+    let scan = |body: &FunctionBody<'_>| {
+        may_write(body.as_bytes(), tables).then(|| written_by(body, tables))
+    };
     let sets: Vec<Vec<bool>> = if parallel {
         bodies.par_iter().filter_map(scan).collect()
     } else {
@@ -51,10 +57,16 @@ fn may_write(body: &[u8], tables: usize) -> bool {
 /// The tables that the body writes; all, if it cannot be read (the validator will say so).
 fn written_by(body: &FunctionBody<'_>, tables: usize) -> Vec<bool> {
     let mut written = vec![false; tables];
-    let Ok(mut reader) = body.get_operators_reader() else { return vec![true; tables] };
+    let Ok(mut reader) = body.get_operators_reader() else {
+        return vec![true; tables];
+    };
     while !reader.eof() {
         let table = match reader.read() {
-            Ok(Operator::TableSet { table } | Operator::TableGrow { table } | Operator::TableFill { table }) => table,
+            Ok(
+                Operator::TableSet { table }
+                | Operator::TableGrow { table }
+                | Operator::TableFill { table },
+            ) => table,
             Ok(Operator::TableInit { table, .. }) => table,
             Ok(Operator::TableCopy { dst_table, .. }) => dst_table,
             Ok(_) => continue,

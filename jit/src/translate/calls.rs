@@ -10,8 +10,8 @@ use crate::abi::{Builtin, CallAbi, FuncImport, Loc, ResultsAbi};
 use crate::module::{FuncType, ValType};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
-    BlockArg, ExceptionTableData, ExtFuncData, ExternalName, FuncRef, InstBuilder, SigRef, UserExternalName,
-    Value, types,
+    BlockArg, ExceptionTableData, ExtFuncData, ExternalName, FuncRef, InstBuilder, SigRef,
+    UserExternalName, Value, types,
 };
 
 /// What a call transfers to.
@@ -29,7 +29,9 @@ impl<'a> FuncTranslator<'a> {
             return *known;
         }
         let ty = self.type_at(type_index);
-        let new = self.builder.import_signature(signature::wasm(ty, &CallAbi::new(ty)));
+        let new = self
+            .builder
+            .import_signature(signature::wasm(ty, &CallAbi::new(ty)));
         self.signatures.insert(type_index, new);
         new
     }
@@ -47,7 +49,10 @@ impl<'a> FuncTranslator<'a> {
         if let Some(known) = self.functions.get(&index) {
             return Callee::Direct(*known);
         }
-        let name = UserExternalName { namespace: 0, index };
+        let name = UserExternalName {
+            namespace: 0,
+            index,
+        };
         let name = self.builder.func.declare_imported_user_function(name);
         let function = self.builder.import_function(ExtFuncData {
             name: ExternalName::user(name),
@@ -60,7 +65,12 @@ impl<'a> FuncTranslator<'a> {
     }
 
     /// Emits the call, with an edge to every handler in force, and continues behind it.
-    pub(super) fn emit_call(&mut self, callee: Callee, signature: SigRef, args: &[Value]) -> Vec<Value> {
+    pub(super) fn emit_call(
+        &mut self,
+        callee: Callee,
+        signature: SigRef,
+        args: &[Value],
+    ) -> Vec<Value> {
         let items = self.handler_items();
         if items.is_empty() {
             let call = match callee {
@@ -70,10 +80,18 @@ impl<'a> FuncTranslator<'a> {
             return self.builder.inst_results(call).to_vec();
         }
         let next = self.builder.create_block();
-        let returns: Vec<_> =
-            self.builder.func.dfg.signatures[signature].returns.iter().map(|r| r.value_type).collect();
-        let results = returns.iter().map(|ty| self.builder.append_block_param(next, *ty)).collect();
-        let passed: Vec<_> = (0..returns.len() as u32).map(BlockArg::TryCallRet).collect();
+        let returns: Vec<_> = self.builder.func.dfg.signatures[signature]
+            .returns
+            .iter()
+            .map(|r| r.value_type)
+            .collect();
+        let results = returns
+            .iter()
+            .map(|ty| self.builder.append_block_param(next, *ty))
+            .collect();
+        let passed: Vec<_> = (0..returns.len() as u32)
+            .map(BlockArg::TryCallRet)
+            .collect();
         let normal = self.builder.func.dfg.block_call(next, &passed);
         let table = ExceptionTableData::new(signature, normal, items);
         let table = self.builder.func.dfg.exception_tables.push(table);
@@ -121,7 +139,10 @@ impl<'a> FuncTranslator<'a> {
         let mut values = Vec::with_capacity(types.len());
         for (ty, loc) in types.iter().zip(locs) {
             if let Loc::Stack(offset) = loc {
-                values.push(self.ins().load(clif_type(*ty), scratch(), buffer, *offset as i32));
+                values.push(
+                    self.ins()
+                        .load(clif_type(*ty), scratch(), buffer, *offset as i32),
+                );
             }
         }
         values
@@ -148,8 +169,12 @@ impl<'a> FuncTranslator<'a> {
         let index = self.pop1();
         let entry = self.entry_address(table, index);
         let flags = self.table_flags();
-        let found = self.ins().load(types::I32, flags, entry, tables::ENTRY_SIG_ID);
-        let code = self.ins().load(types::I64, flags, entry, tables::ENTRY_CODE);
+        let found = self
+            .ins()
+            .load(types::I32, flags, entry, tables::ENTRY_SIG_ID);
+        let code = self
+            .ins()
+            .load(types::I64, flags, entry, tables::ENTRY_CODE);
         let vmctx = self.vmctx;
         let id_at = self.env.layout.sig_id(type_index);
         let wanted = self.ins().load(types::I32, sealed(), vmctx, id_at);

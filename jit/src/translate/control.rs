@@ -26,7 +26,10 @@ impl<'a> FuncTranslator<'a> {
         let none = Cow::Borrowed(&[][..]);
         match ty {
             BlockType::Empty => (none.clone(), none),
-            BlockType::Type(t) => (none, convert_val_type(t).map_or(Cow::Borrowed(&[]), |t| Cow::Owned(vec![t]))),
+            BlockType::Type(t) => (
+                none,
+                convert_val_type(t).map_or(Cow::Borrowed(&[]), |t| Cow::Owned(vec![t])),
+            ),
             BlockType::FuncType(index) => {
                 let ty = &self.env.module.types[index as usize];
                 (Cow::Borrowed(&ty.params), Cow::Borrowed(&ty.results))
@@ -89,7 +92,8 @@ impl<'a> FuncTranslator<'a> {
         let frame = self.control.last_mut().expect("just opened");
         frame.kind = FrameKind::Loop { header };
         frame.branch_arity = params.len();
-        self.stack.extend_from_slice(self.builder.block_params(header));
+        self.stack
+            .extend_from_slice(self.builder.block_params(header));
         self.loop_depth += 1;
         self.max_loop_depth = self.max_loop_depth.max(self.loop_depth);
     }
@@ -108,13 +112,23 @@ impl<'a> FuncTranslator<'a> {
         self.builder.ensure_inserted_block();
         self.open_block(params.len(), &results);
         let params = self.stack[self.stack.len() - params.len()..].to_vec();
-        self.control.last_mut().expect("just opened").kind = FrameKind::If { otherwise, branch, params };
+        self.control.last_mut().expect("just opened").kind = FrameKind::If {
+            otherwise,
+            branch,
+            params,
+        };
     }
 
     pub(super) fn visit_else(&mut self) {
         self.fall_to_end();
-        let frame = self.control.last_mut().expect("the validator keeps blocks nested");
-        if let FrameKind::If { otherwise, params, .. } = std::mem::replace(&mut frame.kind, FrameKind::Block) {
+        let frame = self
+            .control
+            .last_mut()
+            .expect("the validator keeps blocks nested");
+        if let FrameKind::If {
+            otherwise, params, ..
+        } = std::mem::replace(&mut frame.kind, FrameKind::Block)
+        {
             self.stack.truncate(frame.height);
             self.stack.extend_from_slice(&params);
             self.start_block(otherwise);
@@ -134,9 +148,15 @@ impl<'a> FuncTranslator<'a> {
     /// Jumps from a reachable point to the end of the innermost frame, with its results.
     fn fall_to_end(&mut self) {
         if self.reachable {
-            let frame = self.control.last_mut().expect("the validator keeps blocks nested");
+            let frame = self
+                .control
+                .last_mut()
+                .expect("the validator keeps blocks nested");
             frame.end_used = true;
-            let (end, results) = (frame.end.expect("reachable frames have an end"), frame.results);
+            let (end, results) = (
+                frame.end.expect("reachable frames have an end"),
+                frame.results,
+            );
             let results = self.pop_many(results);
             self.ins().jump(end, &block_args(&results));
             self.reachable = false;
@@ -145,7 +165,10 @@ impl<'a> FuncTranslator<'a> {
 
     pub(super) fn visit_end(&mut self) {
         self.fall_to_end();
-        let mut frame = self.control.pop().expect("the validator keeps blocks nested");
+        let mut frame = self
+            .control
+            .pop()
+            .expect("the validator keeps blocks nested");
         self.stack.truncate(frame.height);
         let Some(end) = frame.end else { return };
         match frame.kind {
@@ -153,7 +176,11 @@ impl<'a> FuncTranslator<'a> {
                 self.builder.seal_block(header);
                 self.loop_depth -= 1;
             }
-            FrameKind::If { otherwise, branch, params } => {
+            FrameKind::If {
+                otherwise,
+                branch,
+                params,
+            } => {
                 // No else: the condition's other edge leads to the end.
                 frame.end_used = true;
                 if params.is_empty() {
@@ -183,7 +210,10 @@ impl<'a> FuncTranslator<'a> {
             FrameKind::Loop { header } => (header, frame.branch_arity),
             _ => {
                 frame.end_used = true;
-                (frame.end.expect("no live branch goes to a dead frame"), frame.branch_arity)
+                (
+                    frame.end.expect("no live branch goes to a dead frame"),
+                    frame.branch_arity,
+                )
             }
         }
     }
@@ -243,7 +273,9 @@ impl<'a> FuncTranslator<'a> {
         let dfg = &mut self.builder.func.dfg;
         let default = dfg.block_call(default, &[]);
         let table: Vec<_> = table.iter().map(|b| dfg.block_call(*b, &[])).collect();
-        let table = self.builder.create_jump_table(JumpTableData::new(default, &table));
+        let table = self
+            .builder
+            .create_jump_table(JumpTableData::new(default, &table));
         self.ins().br_table(index, table);
     }
 
@@ -262,7 +294,8 @@ impl<'a> FuncTranslator<'a> {
         if let ResultsAbi::Buffer { locs, .. } = CallAbi::from_slices(&[], self.results).results {
             for (loc, value) in locs.iter().zip(results) {
                 if let Loc::Stack(offset) = loc {
-                    self.ins().store(flags::scratch(), *value, buffer, *offset as i32);
+                    self.ins()
+                        .store(flags::scratch(), *value, buffer, *offset as i32);
                 }
             }
         }

@@ -3,15 +3,17 @@
 //! Code inside a `try_table` pays nothing but the edges of its calls. A handler block receives the
 //! exception's handle, fetches the arguments from the runtime, and branches to the clause's label.
 
+use super::FuncTranslator;
 use super::calls::Callee;
 use super::flags::scratch;
 use super::frame::{Catches, Handler};
 use super::signature::clif_type;
 use super::trap::to_clif;
-use super::FuncTranslator;
 use crate::abi::{Builtin, PAYLOAD_SLOT, TrapCode};
 use crate::module::ValType;
-use cranelift_codegen::ir::{BlockArg, ExceptionTableItem, ExceptionTag, InstBuilder, Value, types};
+use cranelift_codegen::ir::{
+    BlockArg, ExceptionTableItem, ExceptionTag, InstBuilder, Value, types,
+};
 use wasmparser::{Catch, TryTable};
 
 impl<'a> FuncTranslator<'a> {
@@ -37,9 +39,16 @@ impl<'a> FuncTranslator<'a> {
                 Catch::One { tag, .. } | Catch::OneRef { tag, .. } => Some(*tag),
                 Catch::All { .. } | Catch::AllRef { .. } => None,
             };
-            self.handlers.push(Handler { tag, block, used: false });
+            self.handlers.push(Handler {
+                tag,
+                block,
+                used: false,
+            });
         }
-        let catches = Catches { outside, clauses: try_table.catches };
+        let catches = Catches {
+            outside,
+            clauses: try_table.catches,
+        };
         self.control.last_mut().expect("just opened").catches = Some(catches);
     }
 
@@ -55,7 +64,11 @@ impl<'a> FuncTranslator<'a> {
                 continue;
             }
             handler.used = true;
-            let call = self.builder.func.dfg.block_call(handler.block, &[BlockArg::TryCallExn(0)]);
+            let call = self
+                .builder
+                .func
+                .dfg
+                .block_call(handler.block, &[BlockArg::TryCallExn(0)]);
             match handler.tag {
                 Some(tag) => {
                     seen.push(tag);
@@ -119,7 +132,8 @@ impl<'a> FuncTranslator<'a> {
         let args = self.pop_many(params.len());
         let (_, area) = self.scratch_slot(PAYLOAD_SLOT * params.len() as u32);
         for (i, value) in args.into_iter().enumerate() {
-            self.ins().store(scratch(), value, area, PAYLOAD_SLOT as i32 * i as i32);
+            self.ins()
+                .store(scratch(), value, area, PAYLOAD_SLOT as i32 * i as i32);
         }
         let tag = self.const_i32(tag_index);
         self.throw_builtin(Builtin::Throw, &[tag, area]);

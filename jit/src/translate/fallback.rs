@@ -13,6 +13,9 @@ macro_rules! define {
 wasmparser::for_each_operator!(define);
 impl<'a> Fallback<'a> for FuncTranslator<'_> {
     fn missing(&mut self, op: &str) {
-        self.error = Some(CompileError::new(CompileErrorKind::Unsupported, format!("{op} not written yet")));
+        self.error = Some(CompileError::new(
+            CompileErrorKind::Unsupported,
+            format!("{op} not written yet"),
+        ));
     }
 }

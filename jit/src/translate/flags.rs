@@ -16,8 +16,15 @@ const GLOBALS: u32 = 8;
 /// Globals with a region of their own; the others share the last one.
 const GLOBAL_REGIONS: u32 = 7;
 
-fn region(builder: &mut FunctionBuilder<'_>, user_id: u32, description: &'static str) -> AliasRegion {
-    let data = AliasRegionData { user_id, description: description.into() };
+fn region(
+    builder: &mut FunctionBuilder<'_>,
+    user_id: u32,
+    description: &'static str,
+) -> AliasRegion {
+    let data = AliasRegionData {
+        user_id,
+        description: description.into(),
+    };
     builder.func.dfg.alias_regions.insert(data)
 }
 
@@ -67,7 +74,11 @@ impl FuncTranslator<'_> {
 
     /// The mutable global `index` in M.
     pub(super) fn global_flags(&mut self, index: u32) -> MemFlagsData {
-        let region = region(&mut self.builder, GLOBALS + index.min(GLOBAL_REGIONS), "globals");
+        let region = region(
+            &mut self.builder,
+            GLOBALS + index.min(GLOBAL_REGIONS),
+            "globals",
+        );
         MemFlagsData::trusted().with_alias_region(Some(region))
     }
 }

@@ -20,7 +20,9 @@ const GUARDED_OFFSETS: u64 = 1 << 31;
 pub(super) fn memory_index(memarg: &MemArg) -> u32 {
     match memarg.target {
         MemArgTarget::Memory(index) => index,
-        MemArgTarget::Array(_) => unreachable!("the validator refuses arrays: their proposal is off"),
+        MemArgTarget::Array(_) => {
+            unreachable!("the validator refuses arrays: their proposal is off")
+        }
     }
 }
 
@@ -47,7 +49,13 @@ impl FuncTranslator<'_> {
     }
 
     /// The address of byte `index + offset` after an explicit bounds check.
-    fn checked_address(&mut self, memory: u32, index: Value, offset: u64, access_bytes: u32) -> Value {
+    fn checked_address(
+        &mut self,
+        memory: u32,
+        index: Value,
+        offset: u64,
+        access_bytes: u32,
+    ) -> Value {
         let length = self.memory_length(memory);
         let Some(reach) = offset.checked_add(u64::from(access_bytes)) else {
             // No memory is that long; what follows is valid but never runs.
@@ -88,7 +96,8 @@ impl FuncTranslator<'_> {
                 } else {
                     self.length_flags()
                 };
-                self.ins().load(types::I64, flags, descriptor, MemoryDescriptor::BASE)
+                self.ins()
+                    .load(types::I64, flags, descriptor, MemoryDescriptor::BASE)
             }
         }
     }
@@ -99,11 +108,13 @@ impl FuncTranslator<'_> {
         match self.env.layout.memories[memory as usize] {
             MemoryPlace::Direct => {
                 let vmctx = self.vmctx;
-                self.ins().load(types::I64, flags, vmctx, VmLayout::MEMORY_LENGTH)
+                self.ins()
+                    .load(types::I64, flags, vmctx, VmLayout::MEMORY_LENGTH)
             }
             MemoryPlace::Descriptor { offset } => {
                 let descriptor = self.sealed_field(offset);
-                self.ins().load(types::I64, flags, descriptor, MemoryDescriptor::LENGTH)
+                self.ins()
+                    .load(types::I64, flags, descriptor, MemoryDescriptor::LENGTH)
             }
         }
     }
@@ -111,7 +122,11 @@ impl FuncTranslator<'_> {
     /// Pushes a size or old size: 64 bits as the index type of `memory` wants it.
     fn push_memory_size(&mut self, memory: u32, pages: Value) {
         let is_64 = self.env.module.memories[memory as usize].is_64;
-        let value = if is_64 { pages } else { self.ins().ireduce(types::I32, pages) };
+        let value = if is_64 {
+            pages
+        } else {
+            self.ins().ireduce(types::I32, pages)
+        };
         self.push1(value);
     }
 
@@ -126,13 +141,19 @@ impl FuncTranslator<'_> {
         let delta = self.pop1();
         let delta = self.zero_extend(delta);
         let memory = self.const_i32(mem);
-        let old = self.call_builtin(Builtin::MemoryGrow, &[memory, delta]).expect("declared with a result");
+        let old = self
+            .call_builtin(Builtin::MemoryGrow, &[memory, delta])
+            .expect("declared with a result");
         self.push_memory_size(mem, old);
     }
 
     pub(super) fn visit_memory_copy(&mut self, dst_mem: u32, src_mem: u32) {
         let (dst, src, len) = self.pop3();
-        let (dst, src, len) = (self.zero_extend(dst), self.zero_extend(src), self.zero_extend(len));
+        let (dst, src, len) = (
+            self.zero_extend(dst),
+            self.zero_extend(src),
+            self.zero_extend(len),
+        );
         let (to, from) = (self.const_i32(dst_mem), self.const_i32(src_mem));
         self.call_builtin(Builtin::MemoryCopy, &[to, from, dst, src, len]);
     }

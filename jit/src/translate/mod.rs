@@ -37,7 +37,9 @@ use crate::abi::{Builtin, CallAbi, ResultsAbi, VmLayout};
 use crate::error::CompileError;
 use crate::module::{Module, ValType};
 use crate::settings::Settings;
-use cranelift_codegen::ir::{AliasRegion, Block, FuncRef, Function, SigRef, StackSlot, UserFuncName, Value};
+use cranelift_codegen::ir::{
+    AliasRegion, Block, FuncRef, Function, SigRef, StackSlot, UserFuncName, Value,
+};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use frame::{Frame, Handler};
 use std::collections::HashMap;
@@ -148,7 +150,9 @@ impl<'a> FuncTranslator<'a> {
             translator.declare_local(*ty, *param);
         }
         let exit = translator.block_with_params(&ty.results);
-        translator.control.push(Frame::function(exit, ty.results.len()));
+        translator
+            .control
+            .push(Frame::function(exit, ty.results.len()));
         translator
     }
 
@@ -173,7 +177,9 @@ impl<'a> FuncTranslator<'a> {
     fn block_with_params(&mut self, types: &[ValType]) -> Block {
         let block = self.builder.create_block();
         for ty in types {
-            let param = self.builder.append_block_param(block, signature::clif_type(*ty));
+            let param = self
+                .builder
+                .append_block_param(block, signature::clif_type(*ty));
             self.note_reference(*ty, param);
         }
         block
@@ -198,6 +204,12 @@ impl<'a> FuncTranslator<'a> {
             .max()
             .unwrap_or(0);
         self.builder.finalize(config);
-        Shape { loop_depth, locals, block_params, blocks, proposals: self.proposals }
+        Shape {
+            loop_depth,
+            locals,
+            block_params,
+            blocks,
+            proposals: self.proposals,
+        }
     }
 }

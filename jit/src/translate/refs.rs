@@ -10,7 +10,12 @@ use cranelift_codegen::ir::{InstBuilder, types};
 impl FuncTranslator<'_> {
     pub(super) fn visit_ref_null(&mut self, hty: wasmparser::HeapType) {
         let heap = convert_heap_type(hty);
-        let ty = heap.map_or(types::I64, |heap| clif_type(ValType::Ref(RefType { nullable: true, heap })));
+        let ty = heap.map_or(types::I64, |heap| {
+            clif_type(ValType::Ref(RefType {
+                nullable: true,
+                heap,
+            }))
+        });
         let null = self.ins().iconst(ty, 0);
         self.push1(null);
     }
@@ -23,7 +28,9 @@ impl FuncTranslator<'_> {
 
     pub(super) fn visit_ref_func(&mut self, function_index: u32) {
         let function = self.const_i32(function_index);
-        let record = self.call_builtin(Builtin::RefFunc, &[function]).expect("declared with a result");
+        let record = self
+            .call_builtin(Builtin::RefFunc, &[function])
+            .expect("declared with a result");
         self.push1(record);
     }
 }

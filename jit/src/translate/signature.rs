@@ -25,10 +25,14 @@ pub(super) fn wasm(ty: &FuncType, abi: &CallAbi) -> Signature {
     match abi.results {
         ResultsAbi::Buffer { .. } => signature.params.push(AbiParam::new(types::I64)),
         ResultsAbi::Regs(_) => {
-            signature.returns.extend(ty.results.iter().map(|t| AbiParam::new(clif_type(*t))));
+            signature
+                .returns
+                .extend(ty.results.iter().map(|t| AbiParam::new(clif_type(*t))));
         }
     }
-    signature.params.extend(ty.params.iter().map(|t| AbiParam::new(clif_type(*t))));
+    signature
+        .params
+        .extend(ty.params.iter().map(|t| AbiParam::new(clif_type(*t))));
     signature
 }
 
@@ -36,8 +40,15 @@ pub(super) fn wasm(ty: &FuncType, abi: &CallAbi) -> Signature {
 pub(super) fn builtin(builtin: Builtin) -> Signature {
     let mut signature = Signature::new(CallConv::Tail);
     signature.params.push(AbiParam::new(types::I64));
-    signature.params.extend(builtin.params().iter().map(|t| AbiParam::new(builtin_type(*t))));
-    signature.returns.extend(builtin.result().map(|t| AbiParam::new(builtin_type(t))));
+    signature.params.extend(
+        builtin
+            .params()
+            .iter()
+            .map(|t| AbiParam::new(builtin_type(*t))),
+    );
+    signature
+        .returns
+        .extend(builtin.result().map(|t| AbiParam::new(builtin_type(t))));
     signature
 }
 

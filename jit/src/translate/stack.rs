@@ -29,7 +29,9 @@ impl<'a> FuncTranslator<'a> {
 
     /// Pops an operand.
     pub(super) fn pop1(&mut self) -> Value {
-        self.stack.pop().expect("the validator keeps the operand stack balanced")
+        self.stack
+            .pop()
+            .expect("the validator keeps the operand stack balanced")
     }
 
     /// Pops two operands, in the order they were pushed.
@@ -47,7 +49,10 @@ impl<'a> FuncTranslator<'a> {
 
     /// The top operand.
     pub(super) fn peek1(&self) -> Value {
-        *self.stack.last().expect("the validator keeps the operand stack balanced")
+        *self
+            .stack
+            .last()
+            .expect("the validator keeps the operand stack balanced")
     }
 
     /// Pops the top `count` operands, in the order they were pushed.
@@ -93,7 +98,12 @@ impl<'a> FuncTranslator<'a> {
 
     /// A vector constant, little-endian.
     pub(super) fn const_v128(&mut self, bits: u128) -> Value {
-        let constant = self.builder.func.dfg.constants.insert(bits.to_le_bytes().as_slice().into());
+        let constant = self
+            .builder
+            .func
+            .dfg
+            .constants
+            .insert(bits.to_le_bytes().as_slice().into());
         self.ins().vconst(types::I8X16, constant)
     }
 
@@ -143,7 +153,10 @@ impl<'a> FuncTranslator<'a> {
     }
 
     /// The signature and the address of a builtin.
-    pub(super) fn builtin_callee(&mut self, builtin: Builtin) -> (cranelift_codegen::ir::SigRef, Value) {
+    pub(super) fn builtin_callee(
+        &mut self,
+        builtin: Builtin,
+    ) -> (cranelift_codegen::ir::SigRef, Value) {
         let signature = match self.builtin_signatures.get(&builtin) {
             Some(known) => *known,
             None => {
@@ -162,7 +175,11 @@ impl<'a> FuncTranslator<'a> {
         let bytes = bytes.max(16);
         let builder = &mut self.builder;
         let slot = *self.slots.entry(bytes).or_insert_with(|| {
-            builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, bytes, 4))
+            builder.create_sized_stack_slot(StackSlotData::new(
+                StackSlotKind::ExplicitSlot,
+                bytes,
+                4,
+            ))
         });
         let address = self.ins().stack_addr(types::I64, slot, 0);
         (slot, address)

@@ -18,7 +18,11 @@ pub(super) const ENTRY_SIG_ID: i32 = std::mem::offset_of!(TableEntry, sig_id) as
 
 impl FuncTranslator<'_> {
     fn table_index_type(&self, table: u32) -> Type {
-        if self.env.module.tables[table as usize].ty.is_64 { types::I64 } else { types::I32 }
+        if self.env.module.tables[table as usize].ty.is_64 {
+            types::I64
+        } else {
+            types::I32
+        }
     }
 
     /// The current size of a table, in its index type.
@@ -41,9 +45,17 @@ impl FuncTranslator<'_> {
 
     /// The address of element `index` in an array of `table`, guarded: when the index is outside,
     /// this traps, or the address is null and the access through it traps.
-    fn element_address(&mut self, table: u32, index: Value, array: Value, element_bytes: u32) -> Value {
+    fn element_address(
+        &mut self,
+        table: u32,
+        index: Value,
+        array: Value,
+        element_bytes: u32,
+    ) -> Value {
         let length = self.table_length(table);
-        let outside = self.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, length);
+        let outside = self
+            .ins()
+            .icmp(IntCC::UnsignedGreaterThanOrEqual, index, length);
         let spectre = self.env.settings.spectre;
         if !spectre {
             self.trapnz(outside, TrapCode::TableOutOfBounds);
@@ -90,7 +102,9 @@ impl FuncTranslator<'_> {
         let index = self.pop1();
         let value = match self.env.layout.tables[table as usize] {
             TablePlace::Fixed { .. } => self.get_func_slow(table, index),
-            TablePlace::Field { offset } if self.table_is_func(table) => self.get_func(table, offset, index),
+            TablePlace::Field { offset } if self.table_is_func(table) => {
+                self.get_func(table, offset, index)
+            }
             TablePlace::Field { offset } => {
                 let handles = self.sealed_field(offset + TableField::ENTRIES);
                 let address = self.element_address(table, index, handles, 8);
@@ -107,7 +121,8 @@ impl FuncTranslator<'_> {
     fn get_func_slow(&mut self, table: u32, index: Value) -> Value {
         let index = self.zero_extend(index);
         let table = self.table_operand(table);
-        self.call_builtin(Builtin::TableGetFunc, &[table, index]).expect("declared with a result")
+        self.call_builtin(Builtin::TableGetFunc, &[table, index])
+            .expect("declared with a result")
     }
 
     /// A funcref element: 0 in the array of references asks the runtime, else bit 0 is a mark.
@@ -154,20 +169,32 @@ impl FuncTranslator<'_> {
             .call_builtin(Builtin::TableGrow, &[operand, delta, init])
             .expect("declared with a result");
         let is_64 = self.env.module.tables[table as usize].ty.is_64;
-        let old = if is_64 { old } else { self.ins().ireduce(clif_type(ValType::I32), old) };
+        let old = if is_64 {
+            old
+        } else {
+            self.ins().ireduce(clif_type(ValType::I32), old)
+        };
         self.push1(old);
     }
 
     pub(super) fn visit_table_fill(&mut self, table: u32) {
         let (index, value, len) = self.pop3();
-        let (index, value, len) = (self.zero_extend(index), self.zero_extend(value), self.zero_extend(len));
+        let (index, value, len) = (
+            self.zero_extend(index),
+            self.zero_extend(value),
+            self.zero_extend(len),
+        );
         let table = self.table_operand(table);
         self.call_builtin(Builtin::TableFill, &[table, index, value, len]);
     }
 
     pub(super) fn visit_table_copy(&mut self, dst_table: u32, src_table: u32) {
         let (dst, src, len) = self.pop3();
-        let (dst, src, len) = (self.zero_extend(dst), self.zero_extend(src), self.zero_extend(len));
+        let (dst, src, len) = (
+            self.zero_extend(dst),
+            self.zero_extend(src),
+            self.zero_extend(len),
+        );
         let (to, from) = (self.table_operand(dst_table), self.table_operand(src_table));
         self.call_builtin(Builtin::TableCopy, &[to, from, dst, src, len]);
     }

@@ -10,8 +10,8 @@ use cranelift_codegen::ir::{Function, SourceLoc};
 use cranelift_codegen::isa::TargetFrontendConfig;
 use cranelift_frontend::FunctionBuilderContext;
 use wasmparser::{
-    BinaryReaderError, FrameKind, FrameStack, FuncValidator, FunctionBody, ValidatorResources, VisitOperator,
-    VisitSimdOperator,
+    BinaryReaderError, FrameKind, FrameStack, FuncValidator, FunctionBody, ValidatorResources,
+    VisitOperator, VisitSimdOperator,
 };
 
 /// Validates `body`, function `index` of the module, and translates it into `func`.
@@ -24,19 +24,30 @@ pub(crate) fn translate_function(
     context: &mut FunctionBuilderContext,
     config: TargetFrontendConfig,
 ) -> Result<Shape, CompileError> {
-    let malformed = |e: BinaryReaderError| CompileError::from_parser(&e, CompileErrorKind::Malformed);
+    let malformed =
+        |e: BinaryReaderError| CompileError::from_parser(&e, CompileErrorKind::Malformed);
     let mut reader = body.get_binary_reader();
     validator
         .read_locals(&mut reader)
         .map_err(|e| CompileError::from_parser(&e, CompileErrorKind::Invalid))?;
     let mut translator = FuncTranslator::new(env, index, func, context);
     for local in env.module.func_type(index).params.len() as u32..validator.len_locals() {
-        let ty = validator.get_local_type(local).and_then(convert_val_type).ok_or_else(|| {
-            CompileError::new(CompileErrorKind::Unsupported, format!("local {local} has an unsupported type"))
-        })?;
+        let ty = validator
+            .get_local_type(local)
+            .and_then(convert_val_type)
+            .ok_or_else(|| {
+                CompileError::new(
+                    CompileErrorKind::Unsupported,
+                    format!("local {local} has an unsupported type"),
+                )
+            })?;
         translator.declare_locals(1, ty);
     }
-    let mut visitor = ValidateThenTranslate { validator, translator, offset: 0 };
+    let mut visitor = ValidateThenTranslate {
+        validator,
+        translator,
+        offset: 0,
+    };
     while !reader.eof() {
         visitor.offset = reader.original_position();
         let location = SourceLoc::new(visitor.offset as u32);
@@ -137,7 +148,10 @@ macro_rules! define_visits {
     };
 }
 
-#[allow(clippy::clone_on_copy, reason = "one macro serves operators with immediates of all types")]
+#[allow(
+    clippy::clone_on_copy,
+    reason = "one macro serves operators with immediates of all types"
+)]
 impl<'a> VisitOperator<'a> for ValidateThenTranslate<'_, '_> {
     type Output = Result<(), BinaryReaderError>;
 
@@ -148,7 +162,10 @@ impl<'a> VisitOperator<'a> for ValidateThenTranslate<'_, '_> {
     wasmparser::for_each_visit_operator!(define_visits);
 }
 
-#[allow(clippy::clone_on_copy, reason = "one macro serves operators with immediates of all types")]
+#[allow(
+    clippy::clone_on_copy,
+    reason = "one macro serves operators with immediates of all types"
+)]
 impl VisitSimdOperator<'_> for ValidateThenTranslate<'_, '_> {
     wasmparser::for_each_visit_simd_operator!(define_visits);
 }

@@ -16,12 +16,14 @@ impl FuncTranslator<'_> {
 
     pub(super) fn visit_local_set(&mut self, local_index: u32) {
         let value = self.pop1();
-        self.builder.def_var(self.locals[local_index as usize], value);
+        self.builder
+            .def_var(self.locals[local_index as usize], value);
     }
 
     pub(super) fn visit_local_tee(&mut self, local_index: u32) {
         let value = self.peek1();
-        self.builder.def_var(self.locals[local_index as usize], value);
+        self.builder
+            .def_var(self.locals[local_index as usize], value);
     }
 
     pub(super) fn visit_global_get(&mut self, global_index: u32) {
@@ -58,7 +60,11 @@ impl FuncTranslator<'_> {
                 let cell = self.sealed_field(offset);
                 let flags = self.cell_flags();
                 // A handle fills its 64-bit slot, so that whoever reads the cell sees no stale half.
-                let value = if super::stack::is_collected(content) { self.zero_extend(value) } else { value };
+                let value = if super::stack::is_collected(content) {
+                    self.zero_extend(value)
+                } else {
+                    value
+                };
                 self.ins().store(flags, value, cell, 0);
             }
             GlobalPlace::Constant | GlobalPlace::Sealed(_) => {
@@ -69,7 +75,10 @@ impl FuncTranslator<'_> {
 
     /// The value of a global that has one constant for an initialiser.
     fn global_constant(&mut self, index: u32, content: ValType) -> Value {
-        let init = self.env.module.globals[index as usize].init.as_ref().and_then(|i| i.single());
+        let init = self.env.module.globals[index as usize]
+            .init
+            .as_ref()
+            .and_then(|i| i.single());
         match init {
             Some(ConstOp::I32(v)) => self.const_i32(v as u32),
             Some(ConstOp::I64(v)) => self.ins().iconst(types::I64, v),
