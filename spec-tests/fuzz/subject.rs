@@ -110,7 +110,7 @@ fn provide(store: &mut Store<Host>, order: &mut Order, ty: ExternType) -> Result
         ExternType::Global(ty) => {
             let value = to_val(
                 &mut *store,
-                host::global(order.global(), from_type(ty.content())),
+                host::global(order.global(), from_type(&ty.content())),
             )?;
             Global::new(&mut *store, ty, value)?.into()
         }

@@ -12,7 +12,7 @@ pub struct Failure {
     /// Column in the script, counted from 1.
     pub column: usize,
     /// The directive's keyword, for example `assert_return`.
-    pub directive: &'static str,
+    pub directive: String,
     /// What was expected and what was got.
     pub message: String,
 }

@@ -84,7 +84,7 @@ pub fn run_script(name: &str, text: &str, options: &Options) -> Summary {
         summary.failures.push(Failure {
             line,
             column,
-            directive: "script",
+            directive: "script".to_owned(),
             message,
         });
     };
@@ -247,7 +247,7 @@ impl<'a> Runner<'a> {
                 Err(Stop::Fail(message)) => self.summary.failures.push(Failure {
                     line: self.line,
                     column: column + 1,
-                    directive: keyword,
+                    directive: keyword.to_owned(),
                     message,
                 }),
             }

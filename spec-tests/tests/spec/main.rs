@@ -6,15 +6,16 @@
 
 #![forbid(unsafe_code)]
 
+mod child;
 mod skips;
 mod suites;
 mod table;
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use craneway::Engine;
-use craneway_spec_tests::{Mode, Options, Summary, run_script};
+use craneway_spec_tests::{Failure, Mode, Options, Summary, run_script};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 use skips::{REWRITES, SKIPS};
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
                 };
                 let outcomes = outcomes.clone();
                 trials.push(if isolate {
-                    Trial::test(name.clone(), move || in_own_process(&name))
+                    Trial::test(name.clone(), move || run.run_apart(&name, &outcomes))
                 } else {
                     Trial::test(name, move || run.run(&outcomes))
                 });
@@ -57,7 +58,7 @@ fn main() -> ExitCode {
     }
     let conclusion = libtest_mimic::run(&args, trials);
     let outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
-    if !args.list && !outcomes.is_empty() && std::env::var_os("SPEC_CHILD").is_none() {
+    if !args.list && !outcomes.is_empty() && !child::is_child() {
         table::print(&outcomes);
     }
     if let Some(path) = std::env::var_os("SPEC_FAILURES") {
@@ -96,6 +97,32 @@ impl Run {
         } else {
             Err(complaint(&summary).into())
         };
+        child::leave(&summary)?;
+        self.keep(summary, outcomes);
+        verdict
+    }
+
+    fn run_apart(self, name: &str, outcomes: &Outcomes) -> Result<(), Failed> {
+        let (summary, verdict) = child::run(name);
+        let dead = || Summary {
+            name: format!("{}/{}", SUITES[self.index].name, self.file),
+            failures: vec![Failure {
+                line: 0,
+                column: 0,
+                directive: "process".to_owned(),
+                message: verdict
+                    .as_ref()
+                    .err()
+                    .map_or_else(String::new, |text| first_line(text)),
+            }],
+            ..Summary::default()
+        };
+        let summary = summary.unwrap_or_else(dead);
+        self.keep(summary, outcomes);
+        verdict.map_err(Failed::from)
+    }
+
+    fn keep(self, summary: Summary, outcomes: &Outcomes) {
         let outcome = Outcome {
             suite: self.index,
             file: self.file,
@@ -106,8 +133,11 @@ impl Run {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(outcome);
-        verdict
     }
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
 }
 
 fn rewritten(suite: &Suite, file: &str, text: &str) -> String {
@@ -145,24 +175,4 @@ fn all_failures(outcomes: &[Outcome]) -> String {
         }
     }
     lines
-}
-
-/// Runs the test `name` in a child, so that a signal kills only that.
-fn in_own_process(name: &str) -> Result<(), Failed> {
-    let output = Command::new(std::env::current_exe()?)
-        .args(["--exact", name, "--test-threads", "1"])
-        .env_remove("SPEC_ISOLATE")
-        .env_remove("SPEC_FAILURES")
-        .env("SPEC_CHILD", "1")
-        .output()?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let text = format!(
-        "{}\n{}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Err(text.into())
 }
