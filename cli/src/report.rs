@@ -68,7 +68,7 @@ impl Failure {
         };
         match trap {
             Some(Trap::StackOverflow) => {
-                failure.hint("endless recursion, or more stack is needed: -W max-wasm-stack=64MiB")
+                failure.hint("endless recursion, or more stack is needed: -W max-wasm-stack=32MiB")
             }
             _ => failure,
         }

@@ -99,7 +99,7 @@ impl Settings {
     /// The engine that the settings ask for.
     pub(crate) fn engine(&self) -> Result<Engine, Failure> {
         Engine::new(&self.config)
-            .map_err(|err| Failure::from_error("these settings do not make an engine", &err))
+            .map_err(|err| Failure::usage(format!("these settings are not possible: {err:#}")))
     }
 }
 

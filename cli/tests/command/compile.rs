@@ -81,7 +81,10 @@ fn code_compiled_with_other_settings_names_the_setting() {
             "nan-canonicalization",
             "args.cwasm",
         ])
-        .fails(1, &["args.cwasm", "nan", "compile it again"]);
+        .fails(
+            1,
+            &["args.cwasm", "NaN canonicalization", "compile it again"],
+        );
     bench
         .run(&["--allow-precompiled", "-W", "simd=n", "args.cwasm"])
         .fails(1, &["args.cwasm", "simd"]);

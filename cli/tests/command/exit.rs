@@ -112,13 +112,23 @@ fn the_stack_can_be_made_larger() {
     bench
         .run(&[
             "-W",
-            "max-wasm-stack=1GiB",
+            "max-wasm-stack=60MiB",
             "--invoke",
             "run",
             "deep.wat",
-            "3000000",
+            "400000",
         ])
-        .prints("3000000\n");
+        .prints("400000\n");
+    bench
+        .run(&[
+            "-W",
+            "max-wasm-stack=1TiB",
+            "--invoke",
+            "run",
+            "deep.wat",
+            "1",
+        ])
+        .fails(2, &["max_wasm_stack", "at most"]);
 }
 
 #[test]
