@@ -47,7 +47,11 @@ macro_rules! exchanges {
         pub(super) fn $visit(&mut self, memarg: MemArg) {
             let (expected, replacement) = self.pop2();
             let (address, flags) = self.atomic_address(&memarg, types::$narrow.bytes());
-            self.compare_exchange(address, flags, expected, replacement, types::$narrow, types::$wide);
+            // Both are wrapped to the width of the access first.
+            let expected = self.narrowed(expected, types::$narrow);
+            let replacement = self.narrowed(replacement, types::$narrow);
+            let old = self.ins().atomic_cas(flags, address, expected, replacement);
+            self.push_widened(old, types::$wide);
         }
     )*};
 }
@@ -88,32 +92,6 @@ impl FuncTranslator<'_> {
             false => self.ins().uextend(ty, value),
         };
         self.push1(value);
-    }
-
-    /// A narrow exchange compares the whole expected operand: one with higher bits never matches.
-    fn compare_exchange(
-        &mut self,
-        address: Value,
-        flags: MemFlagsData,
-        expected: Value,
-        replacement: Value,
-        narrow: Type,
-        wide: Type,
-    ) {
-        let (low, replacement) = (self.narrowed(expected, narrow), self.narrowed(replacement, narrow));
-        if narrow == wide {
-            let old = self.ins().atomic_cas(flags, address, low, replacement);
-            self.push1(old);
-            return;
-        }
-        // One that cannot match stores what it finds: compare with it and replace it by itself.
-        let found = self.ins().atomic_load(narrow, flags, address);
-        let extended = self.ins().uextend(wide, low);
-        let fits = self.ins().icmp(cranelift_codegen::ir::condcodes::IntCC::Equal, extended, expected);
-        let expected = self.ins().select(fits, low, found);
-        let replacement = self.ins().select(fits, replacement, found);
-        let old = self.ins().atomic_cas(flags, address, expected, replacement);
-        self.push_widened(old, wide);
     }
 
     /// Pops the index of a wait or notify: the memory and the effective address, for the builtin.

@@ -16,7 +16,6 @@ mod calls;
 mod control;
 mod conversions;
 mod exceptions;
-mod fallback;
 mod flags;
 mod frame;
 mod memory;

@@ -2,7 +2,6 @@
 //!
 //! It must never translate an operator that the validator has not accepted.
 
-use super::fallback::Fallback as _;
 use super::{FuncEnv, FuncTranslator, Shape};
 use crate::error::{CompileError, CompileErrorKind};
 use crate::module::{convert_val_type, met};

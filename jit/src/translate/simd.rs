@@ -1,1 +1,0 @@
-//! (being written by jit-ops)
