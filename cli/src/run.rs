@@ -193,6 +193,10 @@ impl Session {
         args: &[OsString],
     ) -> Result<i32, Failure> {
         let func = invoke::find(&mut self.store, &instance, &guest.module, &guest.file, name)?;
+        if name == "_initialize" {
+            // Instantiating called it, and it must not run twice.
+            return Ok(0);
+        }
         invoke::call(&mut self.store, func, name, &guest.file, args).await
     }
 

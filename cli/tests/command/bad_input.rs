@@ -186,3 +186,75 @@ fn a_start_of_the_wrong_type_is_refused() {
     let bench = Bench::new(&[("odd.wat", "(module (func (export \"_start\") (param i32)))")]);
     bench.run(&["odd.wat"]).fails(1, &["`_start`", "i32"]);
 }
+
+#[test]
+fn modules_over_limits_name_the_limit() {
+    let bench = Bench::new(&[]);
+    let function = |inner: &str| format!("(module (func (export \"_start\") {inner}))");
+    for (name, text, expected) in [
+        (
+            "locals.wat",
+            function(&format!("(local {})", "i32 ".repeat(50_001))),
+            "locals",
+        ),
+        (
+            "params.wat",
+            function(&format!("(param {})", "i32 ".repeat(1_001))),
+            "params",
+        ),
+        ("pages.wat", "(module (memory 65537))".to_owned(), "65536"),
+        (
+            "table.wat",
+            "(module (table 4294967295 funcref))".to_owned(),
+            "4294967295 elements",
+        ),
+    ] {
+        bench.write(name, text.as_bytes());
+        bench
+            .run(&[name])
+            .fails(1, &[&format!("error: {name}"), expected]);
+    }
+    // One type, then more functions than there may be.
+    let mut functions = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03".to_vec();
+    functions.extend(b"\xc4\x84\x3d\xc1\x84\x3d");
+    functions.resize(functions.len() + 1_000_001, 0);
+    bench.write("functions.wasm", &functions);
+    bench
+        .run(&["functions.wasm"])
+        .fails(1, &["functions.wasm", "functions", "1000000"]);
+}
+
+#[test]
+fn deep_nesting_is_no_trouble() {
+    let nest = |depth: usize| {
+        format!(
+            "(module (func (export \"_start\") {} {}))",
+            "block ".repeat(depth),
+            "end ".repeat(depth)
+        )
+    };
+    let bench = Bench::new(&[("deep.wat", &nest(10_000))]);
+    bench.run(&["deep.wat"]).prints("");
+    let parens = format!(
+        "(module (func (export \"_start\") {}{}))",
+        "(block ".repeat(100_000),
+        ")".repeat(100_000)
+    );
+    bench.write("parens.wat", parens.as_bytes());
+    let ran = bench.run(&["parens.wat"]);
+    assert!(
+        ran.code == 0 || (ran.code == 1 && ran.stderr.contains("parens.wat")),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn segments_that_do_not_fit_trap() {
+    let bench = Bench::new(&[(
+        "data.wat",
+        "(module (memory 1) (data (i32.const 65535) \"ab\"))",
+    )]);
+    bench
+        .run(&["data.wat"])
+        .fails(134, &["data.wat trapped", "out of bounds memory access"]);
+}

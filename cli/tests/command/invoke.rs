@@ -119,6 +119,19 @@ fn a_reactor_is_initialised_before_a_call() {
     bench
         .run(&["--invoke", "answer", "reactor.wat"])
         .prints("42\n");
+    let once = REACTOR
+        .replace(
+            "(i32.const 41)",
+            "(i32.add (global.get $ready) (i32.const 1))",
+        )
+        .replace(
+            "(global.set $ready",
+            "(if (global.get $ready) (then unreachable)) (global.set $ready",
+        );
+    bench.write("once.wat", once.as_bytes());
+    bench
+        .run(&["--invoke", "_initialize", "once.wat"])
+        .prints("");
     let ran = bench.run(&["reactor.wat"]);
     ran.fails(0, &["note:", "reactor", "answer  () -> i32"]);
 }
