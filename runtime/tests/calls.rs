@@ -1,6 +1,8 @@
 //! Calls in every direction: host to wasm, wasm to host, nested, suspended, trapping.
 
-use craneway::{Caller, Engine, Error, Func, Instance, Linker, Module, Result, Store, Trap, Val, WasmBacktrace};
+use craneway::{
+    Caller, Engine, Error, Func, Instance, Linker, Module, Result, Store, Trap, Val, WasmBacktrace,
+};
 
 fn instance(wat: &str) -> Result<(Store<()>, Instance)> {
     let engine = Engine::default();
@@ -23,8 +25,18 @@ fn returns_a_constant_and_runs_a_loop() -> Result<()> {
                 end
                 local.get 1))"#,
     )?;
-    assert_eq!(instance.get_typed_func::<(), i32>(&mut store, "answer")?.call(&mut store, ())?, 42);
-    assert_eq!(instance.get_typed_func::<i64, i64>(&mut store, "sum")?.call(&mut store, 1000)?, 500_500);
+    assert_eq!(
+        instance
+            .get_typed_func::<(), i32>(&mut store, "answer")?
+            .call(&mut store, ())?,
+        42
+    );
+    assert_eq!(
+        instance
+            .get_typed_func::<i64, i64>(&mut store, "sum")?
+            .call(&mut store, 1000)?,
+        500_500
+    );
     Ok(())
 }
 
@@ -41,10 +53,26 @@ fn memory_is_grown_and_bounds_trap() -> Result<()> {
     assert_eq!(load.call(&mut store, 8)?, 7);
     for bad in [65536 - 11, 65536, -1, i32::MIN] {
         let error = load.call(&mut store, bad).unwrap_err();
-        assert_eq!(error.downcast_ref::<Trap>(), Some(&Trap::MemoryOutOfBounds), "{error:?}");
-        assert_eq!(error.downcast_ref::<WasmBacktrace>().unwrap().frames().len(), 1);
+        assert_eq!(
+            error.downcast_ref::<Trap>(),
+            Some(&Trap::MemoryOutOfBounds),
+            "{error:?}"
+        );
+        assert_eq!(
+            error
+                .downcast_ref::<WasmBacktrace>()
+                .unwrap()
+                .frames()
+                .len(),
+            1
+        );
     }
-    assert_eq!(instance.get_typed_func::<i32, i32>(&mut store, "grow")?.call(&mut store, 1)?, 1);
+    assert_eq!(
+        instance
+            .get_typed_func::<i32, i32>(&mut store, "grow")?
+            .call(&mut store, 1)?,
+        1
+    );
     assert_eq!(load.call(&mut store, 65536)?, 0);
     assert_eq!(memory.size(&store), 2);
     Ok(())
@@ -63,13 +91,22 @@ fn host_functions_see_their_caller_and_may_call_back() -> Result<()> {
     )?;
     let mut store = Store::new(&engine, 0u32);
     let mut linker = Linker::new(&engine);
-    linker.func_wrap("host", "twice", |mut caller: Caller<'_, u32>, x: i32| -> Result<i32> {
-        *caller.data_mut() += 1;
-        assert!(caller.memory().is_some());
-        let inc = caller.get_export("inc").unwrap().into_func().unwrap().typed::<i32, i32>(&caller)?;
-        let once = inc.call(&mut caller, x)?;
-        inc.call(&mut caller, once)
-    })?;
+    linker.func_wrap(
+        "host",
+        "twice",
+        |mut caller: Caller<'_, u32>, x: i32| -> Result<i32> {
+            *caller.data_mut() += 1;
+            assert!(caller.memory().is_some());
+            let inc = caller
+                .get_export("inc")
+                .unwrap()
+                .into_func()
+                .unwrap()
+                .typed::<i32, i32>(&caller)?;
+            let once = inc.call(&mut caller, x)?;
+            inc.call(&mut caller, once)
+        },
+    )?;
     let instance = linker.instantiate(&mut store, &module)?;
     let run = instance.get_typed_func::<i32, i32>(&mut store, "run")?;
     assert_eq!(run.call(&mut store, 5)?, 107);
@@ -86,7 +123,14 @@ fn infinite_recursion_and_host_errors_leave_cleanly() -> Result<()> {
     for _ in 0..20 {
         let error = f.call(&mut store, 0).unwrap_err();
         assert_eq!(error.downcast_ref::<Trap>(), Some(&Trap::StackOverflow));
-        assert!(error.downcast_ref::<WasmBacktrace>().unwrap().frames().len() > 100);
+        assert!(
+            error
+                .downcast_ref::<WasmBacktrace>()
+                .unwrap()
+                .frames()
+                .len()
+                > 100
+        );
     }
     #[derive(Debug)]
     struct Mine;
@@ -115,9 +159,13 @@ fn many_values_survive_the_way() -> Result<()> {
                 call $f))"#,
     )?;
     let mut linker = Linker::new(&engine);
-    linker.func_wrap("h", "f", |a: i32, b: i64, c: f32, d: f64, e: i32, f: i64, g: i32, h: i64, i: f64| {
-        (b + f + h, f64::from(c) + d + i, a, e, g, 1i32, 2i32, 3i32)
-    })?;
+    linker.func_wrap(
+        "h",
+        "f",
+        |a: i32, b: i64, c: f32, d: f64, e: i32, f: i64, g: i32, h: i64, i: f64| {
+            (b + f + h, f64::from(c) + d + i, a, e, g, 1i32, 2i32, 3i32)
+        },
+    )?;
     let instance = linker.instantiate(&mut store, &module)?;
     type P = (i32, i64, f32, f64, i32, i64, i32, i64, f64);
     type R = (i64, f64, i32, i32, i32, i32, i32, i32);
@@ -125,7 +173,17 @@ fn many_values_survive_the_way() -> Result<()> {
     let out = go.call(&mut store, (1, 20, 0.5, 0.25, 5, 60, 7, 800, 9.0))?;
     assert_eq!(out, (880, 9.75, 1, 5, 7, 1, 2, 3));
     let mut results = [Val::I32(0); 8];
-    let params = [1.into(), 20i64.into(), 0.5f32.into(), 0.25f64.into(), 5.into(), 60i64.into(), 7.into(), 800i64.into(), 9.0f64.into()];
+    let params = [
+        1.into(),
+        20i64.into(),
+        0.5f32.into(),
+        0.25f64.into(),
+        5.into(),
+        60i64.into(),
+        7.into(),
+        800i64.into(),
+        9.0f64.into(),
+    ];
     go.func().call(&mut store, &params, &mut results)?;
     assert_eq!(results[0].i64(), Some(880));
     assert_eq!(results[1].f64(), Some(9.75));
@@ -174,7 +232,10 @@ async fn a_pending_host_function_suspends_the_call() -> Result<()> {
     let instance = linker.instantiate_async(&mut store, &module).await?;
     let go = instance.get_typed_func::<i32, i32>(&mut store, "go")?;
     let error = go.call(&mut store, 1).unwrap_err();
-    assert!(error.to_string().contains("call_async") || format!("{error:#}").contains("call_async"), "{error:#}");
+    assert!(
+        error.to_string().contains("call_async") || format!("{error:#}").contains("call_async"),
+        "{error:#}"
+    );
     // A dropped call leaves the store usable.
     {
         let call = go.call_async(&mut store, 5);

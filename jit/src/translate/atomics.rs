@@ -106,7 +106,9 @@ impl FuncTranslator<'_> {
                 self.ins().uadd_overflow_trap(index, offset, code)
             }
         };
-        let memory = self.ins().iconst(types::I32, i64::from(memory_index(memarg)));
+        let memory = self
+            .ins()
+            .iconst(types::I32, i64::from(memory_index(memarg)));
         (memory, address)
     }
 

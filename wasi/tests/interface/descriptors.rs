@@ -342,8 +342,7 @@ async fn times_are_set_as_the_flags_say() {
         let (atim, mtim) = (1_000_000_001_u64, 2_000_000_002_u64);
         guest.put(1000, b"f");
         for by_path in [false, true] {
-            let set = async |guest: &mut Guest, flags: u64, atim: u64, mtim: u64| match by_path
-            {
+            let set = async |guest: &mut Guest, flags: u64, atim: u64, mtim: u64| match by_path {
                 true => {
                     guest
                         .call(

@@ -64,7 +64,12 @@ macro_rules! truncate_zero {
 
 impl FuncTranslator<'_> {
     fn zero_vector(&mut self) -> Value {
-        let zero = self.builder.func.dfg.constants.insert(ConstantData::from(&[0u8; 16][..]));
+        let zero = self
+            .builder
+            .func
+            .dfg
+            .constants
+            .insert(ConstantData::from(&[0u8; 16][..]));
         self.ins().vconst(types::I64X2, zero)
     }
 

@@ -71,7 +71,12 @@ impl FuncTranslator<'_> {
 
     pub(in crate::translate) fn visit_i8x16_shuffle(&mut self, lanes: [u8; 16]) {
         let (a, b) = self.pop2();
-        let mask = self.builder.func.dfg.immediates.push(ConstantData::from(&lanes[..]));
+        let mask = self
+            .builder
+            .func
+            .dfg
+            .immediates
+            .push(ConstantData::from(&lanes[..]));
         let value = self.ins().shuffle(a, b, mask);
         self.push_v128(value);
     }
