@@ -233,12 +233,12 @@ fn deep_nesting_is_no_trouble() {
             "end ".repeat(depth)
         )
     };
-    let bench = Bench::new(&[("deep.wat", &nest(10_000))]);
+    let bench = Bench::new(&[("deep.wat", &nest(5_000))]);
     bench.run(&["deep.wat"]).prints("");
     let parens = format!(
         "(module (func (export \"_start\") {}{}))",
-        "(block ".repeat(100_000),
-        ")".repeat(100_000)
+        "(block ".repeat(10_000),
+        ")".repeat(10_000)
     );
     bench.write("parens.wat", parens.as_bytes());
     let ran = bench.run(&["parens.wat"]);
