@@ -1,108 +1,179 @@
-//! Errors: what calls, compilation and linking report, and what can be asked of them.
-//! It must never know how a failure was noticed.
+//! What errors of this crate carry: wasm backtraces, thrown exceptions, everything that did not link.
+//!
+//! An error is an [`Error`](crate::Error); these are found in it with `downcast_ref`.
 
-pub use anyhow::{Context, Error, bail, ensure, format_err};
-pub use craneway_jit::{CompileError, CompileErrorKind};
-
-use crate::{ExnRef, Rooted};
+use crate::types::Provided;
+use crate::vm::{CallError, LoadedModule, RawFrame, Store as Core, Unwind};
+use crate::{Error, ExnRef, ExternType, Rooted, Trap};
 use std::fmt;
+use std::sync::Arc;
 
-/// The result of everything that can fail.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
-
-/// Like `Ok`, with the error type of this crate: `craneway::Ok(x)` at the end of a closure saves
-/// writing its return type.
-#[allow(non_snake_case)]
-pub fn Ok<T>(value: T) -> Result<T> {
-    std::result::Result::Ok(value)
+/// The wasm frames of a call that left, innermost first.
+#[derive(Clone, Debug)]
+pub struct WasmBacktrace {
+    frames: Vec<FrameInfo>,
 }
 
-/// One import that cannot be satisfied.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadImport {
-    /// The module half of the name.
-    pub module: String,
-    /// The item half of the name.
-    pub name: String,
-    /// What the module expects there, as the text format writes it.
-    pub expected: String,
-    /// What was given instead; `None` if nothing was.
-    pub found: Option<String>,
+/// One frame of a [`WasmBacktrace`].
+#[derive(Clone)]
+pub struct FrameInfo {
+    module: Arc<LoadedModule>,
+    func_index: u32,
+    wasm_offset: Option<u32>,
+    symbols: Vec<FrameSymbol>,
 }
 
-impl fmt::Display for BadImport {
+/// A source position of a frame, from the module's debug information.
+#[derive(Clone, Debug)]
+pub struct FrameSymbol {
+    name: Option<String>,
+    file: Option<String>,
+    line: Option<u32>,
+    column: Option<u32>,
+}
+
+impl FrameSymbol {
+    /// Function name in the source.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Source file.
+    pub fn file(&self) -> Option<&str> {
+        self.file.as_deref()
+    }
+
+    /// Line, from 1.
+    pub fn line(&self) -> Option<u32> {
+        self.line
+    }
+
+    /// Column, from 1.
+    pub fn column(&self) -> Option<u32> {
+        self.column
+    }
+}
+
+impl fmt::Debug for FrameInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let BadImport {
-            module,
-            name,
-            expected,
-            found,
-        } = self;
-        match found {
-            Some(found) => write!(
-                f,
-                "`{module}::{name}` has an incompatible type: expected {expected}, found {found}"
-            ),
-            None => write!(f, "`{module}::{name}` is missing: expected {expected}"),
-        }
+        f.debug_struct("FrameInfo")
+            .field("func_index", &self.func_index)
+            .field("func_name", &self.func_name())
+            .field("module_offset", &self.wasm_offset)
+            .finish()
     }
 }
 
-/// A module cannot be instantiated because of its imports. All that are missing or of another
-/// type are listed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LinkError {
-    module: Option<String>,
-    imports: Vec<BadImport>,
-}
-
-impl LinkError {
-    pub(crate) fn new(module: Option<&str>, imports: Vec<BadImport>) -> LinkError {
-        LinkError {
-            module: module.map(str::to_owned),
-            imports,
-        }
-    }
-
-    /// The imports at fault, in the module's order.
-    pub fn imports(&self) -> &[BadImport] {
-        &self.imports
-    }
-}
-
-impl fmt::Display for LinkError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let missing = self.imports.iter().any(|i| i.found.is_none());
-        let mistyped = self.imports.iter().any(|i| i.found.is_some());
-        // "unknown import" and "incompatible import type" are the specification's words.
-        let what = match (missing, mistyped) {
-            (true, false) => "unknown import",
-            (false, _) => "incompatible import type",
-            (true, true) => "unknown import, incompatible import type",
+impl FrameInfo {
+    fn new(raw: RawFrame) -> FrameInfo {
+        let mut frame = FrameInfo {
+            module: raw.module,
+            func_index: raw.func_index,
+            wasm_offset: raw.wasm_offset,
+            symbols: Vec::new(),
         };
-        match &self.module {
-            Some(name) => write!(f, "cannot instantiate `{name}`: {what}")?,
-            None => write!(f, "cannot instantiate the module: {what}")?,
+        frame.symbols = frame.look_up_symbols().unwrap_or_default();
+        frame
+    }
+
+    fn look_up_symbols(&self) -> Option<Vec<FrameSymbol>> {
+        let module = self.module.module();
+        if module.debug_sections.is_empty() {
+            return None;
         }
-        for import in &self.imports {
-            write!(f, "\n  {import}")?;
+        let section = |id: gimli::SectionId| -> Result<gimli::EndianSlice<'_, gimli::LittleEndian>, gimli::Error> {
+            let bytes = module.debug_sections.iter().find(|s| s.0 == id.name()).map_or(&[][..], |s| &s.1);
+            Ok(gimli::EndianSlice::new(bytes, gimli::LittleEndian))
+        };
+        let context = addr2line::Context::from_dwarf(gimli::Dwarf::load(section).ok()?).ok()?;
+        // DWARF in wasm counts from the start of the code section's content.
+        let address = u64::from(self.wasm_offset?).checked_sub(module.code_section_offset)?;
+        let mut frames = context.find_frames(address).skip_all_loads().ok()?;
+        let mut symbols = Vec::new();
+        while let Ok(Some(frame)) = frames.next() {
+            let name = frame
+                .function
+                .and_then(|f| f.demangle().ok().map(|n| n.into_owned()));
+            let location = frame.location.as_ref();
+            symbols.push(FrameSymbol {
+                name,
+                file: location.and_then(|l| l.file.map(str::to_string)),
+                line: location.and_then(|l| l.line),
+                column: location.and_then(|l| l.column),
+            });
         }
-        fmt::Result::Ok(())
+        Some(symbols)
+    }
+
+    /// Index of the function in its module.
+    pub fn func_index(&self) -> u32 {
+        self.func_index
+    }
+
+    /// Name of the function, from the name section.
+    pub fn func_name(&self) -> Option<&str> {
+        self.module.module().function_name(self.func_index)
+    }
+
+    /// Name of the module, from the name section.
+    pub fn module_name(&self) -> Option<&str> {
+        self.module.module().name.as_deref()
+    }
+
+    /// Offset of the instruction in the wasm binary.
+    pub fn module_offset(&self) -> Option<usize> {
+        self.wasm_offset.map(|o| o as usize)
+    }
+
+    /// Source positions, innermost inlined function first; needs [`Config::debug_info`](crate::Config::debug_info).
+    pub fn symbols(&self) -> &[FrameSymbol] {
+        &self.symbols
     }
 }
 
-impl std::error::Error for LinkError {}
+impl WasmBacktrace {
+    /// The frames, innermost first.
+    pub fn frames(&self) -> &[FrameInfo] {
+        &self.frames
+    }
+}
 
-/// A wasm exception that nothing caught left a call.
+impl fmt::Display for WasmBacktrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error while executing at wasm backtrace:")?;
+        for (i, frame) in self.frames.iter().enumerate() {
+            write!(f, "\n  {i:>3}: ")?;
+            if let Some(offset) = frame.wasm_offset {
+                write!(f, "{offset:#8x} - ")?;
+            }
+            write!(f, "{}!", frame.module_name().unwrap_or("<unknown>"))?;
+            match frame.func_name() {
+                Some(name) => write!(f, "{:#}", rustc_demangle::demangle(name))?,
+                None => write!(f, "<wasm function {}>", frame.func_index)?,
+            }
+            for symbol in &frame.symbols {
+                if let (Some(file), Some(line)) = (&symbol.file, symbol.line) {
+                    write!(f, "\n                    at {file}:{line}")?;
+                    if let Some(column) = symbol.column {
+                        write!(f, ":{column}")?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A wasm exception that nothing caught: the error of the call that it left.
 ///
-/// A host function that returns an error with this in it throws the exception again.
+/// A host function that returns it throws the exception again.
 #[derive(Clone, Copy, Debug)]
 pub struct ThrownException {
-    exn: Rooted<ExnRef>,
+    pub(crate) exn: Rooted<ExnRef>,
 }
 
 impl ThrownException {
-    /// An error that throws `exn` when a host function returns it.
+    /// Throws `exn` when a host function returns it as its error.
     pub fn new(exn: Rooted<ExnRef>) -> ThrownException {
         ThrownException { exn }
     }
@@ -115,36 +186,106 @@ impl ThrownException {
 
 impl fmt::Display for ThrownException {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("uncaught wasm exception")
+        f.write_str("thrown wasm exception: nothing caught it")
     }
 }
 
 impl std::error::Error for ThrownException {}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// One import that could not be satisfied.
+#[derive(Clone, Debug)]
+pub struct LinkProblem {
+    /// Module half of the import's name.
+    pub module: String,
+    /// Item half.
+    pub name: String,
+    /// What the module expects.
+    pub expected: ExternType,
+    /// What was there, `None` if nothing was.
+    pub found: Option<String>,
+}
 
-    fn import(name: &str, found: Option<&str>) -> BadImport {
-        BadImport {
-            module: "env".into(),
-            name: name.into(),
-            expected: "(func)".into(),
-            found: found.map(str::to_owned),
+impl fmt::Display for LinkProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "`{}::{}`: expected {}",
+            self.module, self.name, self.expected
+        )?;
+        match &self.found {
+            Some(found) => write!(f, ", found {found} (incompatible import type)"),
+            None => write!(f, ", which has not been defined (unknown import)"),
         }
     }
+}
 
-    #[test]
-    fn all_imports_are_listed_with_what_was_expected() {
-        let error = LinkError::new(
-            Some("app"),
-            vec![import("a", None), import("b", Some("(memory 1)"))],
-        );
-        assert_eq!(
-            error.to_string(),
-            "cannot instantiate `app`: unknown import, incompatible import type\n  \
-             `env::a` is missing: expected (func)\n  \
-             `env::b` has an incompatible type: expected (func), found (memory 1)"
-        );
+/// All imports of a module that are missing or of another type.
+#[derive(Clone, Debug)]
+pub struct LinkError {
+    pub(crate) problems: Vec<LinkProblem>,
+}
+
+impl LinkError {
+    /// Each import that could not be satisfied, in the module's order.
+    pub fn problems(&self) -> &[LinkProblem] {
+        &self.problems
     }
+
+    pub(crate) fn check(
+        problems: &mut Vec<LinkProblem>,
+        module: &str,
+        name: &str,
+        expected: ExternType,
+        found: Option<Provided>,
+    ) {
+        if found.as_ref().is_some_and(|f| f.matches(&expected)) {
+            return;
+        }
+        let found = found.map(|f| f.to_string());
+        problems.push(LinkProblem {
+            module: module.into(),
+            name: name.into(),
+            expected,
+            found,
+        });
+    }
+}
+
+impl fmt::Display for LinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [problem] = &self.problems[..] else {
+            write!(f, "{} imports cannot be satisfied:", self.problems.len())?;
+            return self.problems.iter().try_for_each(|p| write!(f, "\n  {p}"));
+        };
+        write!(f, "import {problem}")
+    }
+}
+
+impl std::error::Error for LinkError {}
+
+/// Turns a call that left into an error, or resumes a host function's panic.
+pub(crate) fn from_call(core: &mut Core, max_frames: Option<usize>, error: CallError) -> Error {
+    let cause = match error.cause {
+        Unwind::Trap(code) => Error::new(Trap::from_code(code)),
+        Unwind::Error(e) => e,
+        Unwind::Panic(panic) => std::panic::resume_unwind(panic),
+        Unwind::Exception(handle) => Error::new(ThrownException {
+            exn: Rooted::new(core, handle),
+        }),
+    };
+    let trap = cause.downcast_ref::<Trap>().copied();
+    if let Some(trap) = trap {
+        tracing::debug!(target: "craneway", %trap, frames = error.frames.len(), "trap");
+    }
+    let limit = max_frames.unwrap_or(0);
+    if limit == 0 || error.frames.is_empty() || cause.downcast_ref::<WasmBacktrace>().is_some() {
+        return cause;
+    }
+    let frames = error
+        .frames
+        .into_iter()
+        .take(limit)
+        .map(FrameInfo::new)
+        .collect();
+    cause.context(WasmBacktrace { frames })
 }

@@ -1,275 +1,184 @@
-//! The file format of compiled modules.
+//! Compiled modules as bytes.
 //!
 //! ```text
-//!   0   magic, 8 bytes
-//!   8   format version, u32
-//!   12  bytes of the header that follows, u32
-//!   16  blake3 of everything behind this hash, 32 bytes
-//!   48  header (postcard): name and value of everything the code depends on, then the sections
-//!       metadata (postcard) │ data segments, raw │ 0… │ text, page-aligned, so that it can be mapped
+//!   magic (8) │ version │ lengths of the parts │ checksum of all that follows (32)
+//!   settings: name and value of everything the code depends on
+//!   metadata (postcard) │ data segments │ padding │ text, page-aligned
 //! ```
-//! All lengths are checked before they are used, and the hash before anything is decoded: damaged
-//! files are errors. The format must never know what instances look like.
+//! A mismatch names the setting. The checksum finds accidents; it does not make foreign code safe.
 
-use crate::{Context as _, Engine, Result, bail, ensure};
-use craneway_jit::CompiledModule;
-use craneway_jit::abi::{
-    Builtin, FIRST_SIG_ID, FuncImport, FuncRecord, MAX_FIELD_BYTES, TABLE_ENTRY, TableField,
-    WASM_GUARD_BYTES,
-};
-use std::ops::Range;
+use crate::{Engine, Result};
+use craneway_jit::abi::{Builtin, TrapCode};
+use craneway_jit::{CompiledModule, Settings, cranelift_version};
 
-const MAGIC: &[u8; 8] = b"\x7fCRNWY\r\n";
-const FORMAT: u32 = 1;
-const HASH_AT: usize = 16;
-const HEADER_AT: usize = 48;
-/// The largest page size of any machine this runs on.
-const TEXT_ALIGN: usize = 16 << 10;
+const MAGIC: &[u8; 8] = b"\x7fCRNWAY\0";
+const VERSION: u32 = 1;
+/// Magic, version, four lengths, checksum.
+const PREFIX: usize = 8 + 4 + 4 * 8 + 32;
+const PAGE: usize = 4096;
 
-/// Where the parts lie: offset and length of metadata, data and text.
-type Sections = [(u64, u64); 3];
-
-/// Whether the bytes start like a compiled module, of any version.
-pub(crate) fn is_image(bytes: &[u8]) -> bool {
+pub(crate) fn is_serialized(bytes: &[u8]) -> bool {
     bytes.starts_with(MAGIC)
 }
 
-/// Everything an image depends on, by name, so that a mismatch can be named.
-fn dependencies(engine: &Engine) -> Vec<(String, String)> {
-    let settings = engine.compiler().settings();
-    let mut list: Vec<(String, String)> = vec![
-        ("craneway version".into(), env!("CARGO_PKG_VERSION").into()),
-        (
-            "Cranelift version".into(),
-            craneway_jit::cranelift_version().into(),
-        ),
-        ("target".into(), engine.compiler().target_description()),
-        ("page size".into(), settings.page_size.to_string()),
-        ("internal layout".into(), layout_fingerprint()),
-        (
-            "cranelift_opt_level".into(),
-            format!("{:?}", settings.opt_level),
-        ),
-        (
-            "cranelift_nan_canonicalization".into(),
-            settings.nan_canonicalization.to_string(),
-        ),
-        ("spectre_mitigations".into(), settings.spectre.to_string()),
-        ("debug_info".into(), settings.debug_info.to_string()),
+/// Everything that decides whether code fits, by name.
+fn key(engine: &Engine) -> Vec<(String, String)> {
+    // Exhaustive: a setting that is added must be thought about here.
+    let Settings {
+        features,
+        opt_level,
+        nan_canonicalization,
+        spectre,
+        debug_info,
+        verify_ir: _,
+        parallel: _,
+        page_size,
+    } = *engine.compiler().settings();
+    let builtins: Vec<&str> = Builtin::ALL.iter().map(|b| b.name()).collect();
+    let mut key = vec![
+        ("craneway version", env!("CARGO_PKG_VERSION").to_string()),
+        ("code generator version", cranelift_version().to_string()),
+        ("target", engine.target()),
+        ("optimisation level", format!("{opt_level:?}")),
+        ("NaN canonicalization", nan_canonicalization.to_string()),
+        ("Spectre mitigations", spectre.to_string()),
+        ("debug information", debug_info.to_string()),
+        ("page size", page_size.to_string()),
+        ("builtins", builtins.join(" ")),
+        ("trap codes", TrapCode::ALL.len().to_string()),
     ];
-    let features = settings.features.list().into_iter();
-    list.extend(features.map(|(name, on)| (format!("feature {name}"), on.to_string())));
-    list
-}
-
-/// Changes whenever generated code of one build would not fit the structures of another.
-fn layout_fingerprint() -> String {
-    let mut text = format!(
-        "{} {} {} {TABLE_ENTRY} {FIRST_SIG_ID} {MAX_FIELD_BYTES} {WASM_GUARD_BYTES}",
-        size_of::<FuncRecord>(),
-        size_of::<FuncImport>(),
-        size_of::<TableField>(),
+    key.extend(
+        features
+            .list()
+            .into_iter()
+            .map(|(name, on)| (name, on.to_string())),
     );
-    for builtin in Builtin::ALL {
-        text += &format!(
-            " {}{:?}{:?}",
-            builtin.name(),
-            builtin.params(),
-            builtin.result()
-        );
-    }
-    blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
+    key.into_iter()
+        .map(|(name, value)| (name.to_string(), value))
+        .collect()
 }
 
-/// The bytes of a compiled module.
-pub(crate) fn write(engine: &Engine, compiled: &CompiledModule) -> Result<Vec<u8>> {
-    let metadata =
-        postcard::to_allocvec(compiled).context("cannot encode the module's metadata")?;
-    let (data, text) = (&compiled.module.data, &compiled.image.text);
-    // The header's length depends on the offsets in it; fixed-size numbers would not, postcard's
-    // do, so the sections start at a bound that every header of this content fits below.
-    let draft: (Vec<(String, String)>, Sections) =
-        (dependencies(engine), [(u64::MAX, u64::MAX); 3]);
-    let bound = HEADER_AT
-        + postcard::to_allocvec(&draft)
-            .context("cannot encode the header")?
-            .len();
-    let metadata_at = bound.next_multiple_of(16);
-    let data_at = (metadata_at + metadata.len()).next_multiple_of(16);
-    let text_at = (data_at + data.len()).next_multiple_of(TEXT_ALIGN);
-    let section = |at: usize, bytes: &[u8]| (at as u64, bytes.len() as u64);
-    let sections: Sections = [
-        section(metadata_at, &metadata),
-        section(data_at, data),
-        section(text_at, text),
-    ];
-    let header = postcard::to_allocvec(&(draft.0, sections)).context("cannot encode the header")?;
-
-    let mut out = vec![0; text_at + text.len()];
-    out[..8].copy_from_slice(MAGIC);
-    out[8..12].copy_from_slice(&FORMAT.to_le_bytes());
-    out[12..16].copy_from_slice(&(header.len() as u32).to_le_bytes());
-    out[HEADER_AT..HEADER_AT + header.len()].copy_from_slice(&header);
-    out[metadata_at..metadata_at + metadata.len()].copy_from_slice(&metadata);
-    out[data_at..data_at + data.len()].copy_from_slice(data);
-    out[text_at..].copy_from_slice(text);
-    let hash = blake3::hash(&out[HEADER_AT..]);
-    out[HASH_AT..HEADER_AT].copy_from_slice(hash.as_bytes());
+pub(super) fn write(engine: &Engine, compiled: &CompiledModule) -> Result<Vec<u8>> {
+    let settings = postcard::to_allocvec(&key(engine))?;
+    let metadata = postcard::to_allocvec(compiled)?;
+    let parts = [&settings[..], &metadata, &compiled.module.data];
+    let before_text: usize = PREFIX + parts.iter().map(|p| p.len()).sum::<usize>();
+    let text = &compiled.image.text;
+    let mut out = Vec::with_capacity(before_text.next_multiple_of(PAGE) + text.len());
+    out.extend_from_slice(MAGIC);
+    out.extend_from_slice(&VERSION.to_le_bytes());
+    for part in parts.iter().chain([&&text[..]]) {
+        out.extend_from_slice(&(part.len() as u64).to_le_bytes());
+    }
+    out.resize(PREFIX, 0);
+    parts.iter().for_each(|part| out.extend_from_slice(part));
+    out.resize(before_text.next_multiple_of(PAGE), 0);
+    out.extend_from_slice(text);
+    let checksum = blake3::hash(&out[PREFIX..]);
+    out[PREFIX - 32..PREFIX].copy_from_slice(checksum.as_bytes());
     Ok(out)
 }
 
-/// The compiled module in `bytes`, if this engine can run it.
-pub(crate) fn read(engine: &Engine, bytes: &[u8]) -> Result<CompiledModule> {
-    ensure!(
-        is_image(bytes),
-        "not a precompiled module: it does not start with craneway's magic bytes"
+pub(super) fn read(engine: &Engine, bytes: &[u8]) -> Result<CompiledModule> {
+    crate::ensure!(is_serialized(bytes), "not a compiled module of craneway");
+    crate::ensure!(
+        bytes.len() >= PREFIX,
+        "the compiled module is truncated: {} bytes",
+        bytes.len()
     );
-    let word = |at: usize| {
-        bytes
-            .get(at..at + 4)
-            .and_then(|b| b.try_into().ok())
-            .map(u32::from_le_bytes)
-    };
-    let (Some(format), Some(header_len)) = (word(8), word(12)) else {
-        bail!("the precompiled module is truncated")
-    };
-    ensure!(
-        format == FORMAT,
-        "the precompiled module has file format {format}; this version reads {FORMAT}"
+    let version = u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]);
+    crate::ensure!(
+        version == VERSION,
+        "the compiled module has format version {version}; this build reads {VERSION}"
     );
-    let header = HEADER_AT..HEADER_AT.saturating_add(header_len as usize);
-    let Some(encoded) = bytes.get(header) else {
-        bail!("the precompiled module is truncated in its header")
-    };
-    let Ok((found, sections)) = postcard::from_bytes::<(Vec<(String, String)>, Sections)>(encoded)
-    else {
-        bail!("the header of the precompiled module is damaged");
-    };
-    // Before the hash: a file of another version is more likely than a damaged one.
-    check_dependencies(&dependencies(engine), &found)?;
-    if blake3::hash(&bytes[HEADER_AT..]).as_bytes()[..] != bytes[HASH_AT..HEADER_AT] {
-        bail!("the precompiled module is truncated or damaged: its checksum is wrong");
+    let mut lengths = [0usize; 4];
+    for (length, raw) in lengths.iter_mut().zip(bytes[12..].chunks_exact(8)) {
+        let raw = u64::from_le_bytes(raw.try_into().unwrap_or([0; 8]));
+        *length = usize::try_from(raw).unwrap_or(usize::MAX);
     }
-    let part = |index: usize| {
-        section(bytes, sections[index]).context("a section lies outside the precompiled module")
+    let mut at = PREFIX;
+    let mut part = |length: usize, align: usize| {
+        let start = at.next_multiple_of(align);
+        let end = start.checked_add(length).filter(|e| *e <= bytes.len());
+        let end = end.ok_or_else(|| {
+            crate::format_err!("the compiled module is truncated: {} bytes", bytes.len())
+        })?;
+        at = end;
+        Ok::<&[u8], crate::Error>(&bytes[start..end])
     };
-    let mut compiled: CompiledModule = postcard::from_bytes(part(0)?)
-        .context("the metadata of the precompiled module is damaged")?;
-    compiled.module.data = part(1)?.to_vec();
-    compiled.image.text = part(2)?.to_vec();
-    check_bounds(&compiled)?;
+    let (settings, metadata, data, text) = (
+        part(lengths[0], 1)?,
+        part(lengths[1], 1)?,
+        part(lengths[2], 1)?,
+        part(lengths[3], PAGE)?,
+    );
+    crate::ensure!(
+        at == bytes.len(),
+        "the compiled module has {} bytes too many",
+        bytes.len() - at
+    );
+    crate::ensure!(
+        blake3::hash(&bytes[PREFIX..]).as_bytes() == &bytes[PREFIX - 32..PREFIX],
+        "the compiled module is damaged: its checksum does not match"
+    );
+    let theirs: Vec<(String, String)> = postcard::from_bytes(settings)
+        .map_err(|e| crate::format_err!("the compiled module is damaged: {e}"))?;
+    compare(&key(engine), &theirs)?;
+    let mut compiled: CompiledModule = postcard::from_bytes(metadata)
+        .map_err(|e| crate::format_err!("the compiled module is damaged: {e}"))?;
+    compiled.module.data = data.to_vec();
+    compiled.image.text = text.to_vec();
     Ok(compiled)
 }
 
-fn section(bytes: &[u8], (at, len): (u64, u64)) -> Option<&[u8]> {
-    let range = Range {
-        start: usize::try_from(at).ok()?,
-        end: usize::try_from(at.checked_add(len)?).ok()?,
-    };
-    bytes.get(range)
-}
-
-fn check_dependencies(wanted: &[(String, String)], found: &[(String, String)]) -> Result<()> {
-    for (name, wanted) in wanted {
-        let found = found
-            .iter()
-            .find(|f| f.0 == *name)
-            .map_or("nothing", |f| &f.1);
-        ensure!(
-            found == wanted,
-            "the module was compiled with {name} `{found}`, but this engine has `{wanted}`: compile it again for this engine"
+fn compare(ours: &[(String, String)], theirs: &[(String, String)]) -> Result<()> {
+    for (name, want) in ours {
+        let got = theirs.iter().find(|t| t.0 == *name).map(|t| &t.1);
+        crate::ensure!(
+            got == Some(want),
+            "the module was compiled with another setting of `{name}`: {}, but this engine has {want}",
+            got.map_or("none", String::as_str)
         );
     }
-    Ok(())
-}
-
-/// What the runtime slices by without looking again.
-fn check_bounds(compiled: &CompiledModule) -> Result<()> {
-    let (data, text) = (
-        compiled.module.data.len() as u64,
-        compiled.image.text.len() as u64,
-    );
-    for segment in &compiled.module.data_segments {
-        let (start, end) = segment.range;
-        ensure!(
-            start <= end && u64::from(end) <= data,
-            "a data segment of the precompiled module is out of bounds"
-        );
-    }
-    for function in &compiled.image.functions {
-        let end = u64::from(function.start) + u64::from(function.len);
-        ensure!(
-            end <= text,
-            "a function of the precompiled module lies outside its code"
-        );
-    }
-    let declared = compiled.module.functions.len() - compiled.module.imported_functions as usize;
-    ensure!(
-        compiled.image.functions.len() == declared,
-        "the precompiled module lacks code for its functions"
-    );
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Config, Module};
+    use crate::{Config, Instance, Module, Store};
 
-    const WAT: &str = r#"(module (memory 1) (data (i32.const 0) "hello")
-        (func (export "add") (param i32 i32) (result i32) local.get 0 local.get 1 i32.add))"#;
-
-    fn image(engine: &Engine) -> Vec<u8> {
-        engine.precompile_module(WAT.as_bytes()).unwrap()
+    fn bytes(engine: &Engine) -> Vec<u8> {
+        let wat = r#"(module (memory 1) (data (i32.const 0) "hi")
+            (func (export "f") (result i32) i32.const 1 i32.load8_u))"#;
+        Module::new(engine, wat).unwrap().serialize().unwrap()
     }
 
     #[test]
-    fn a_mismatch_names_the_setting() {
-        let image = image(&Engine::default());
-        let mut config = Config::new();
-        config.spectre_mitigations(false);
-        let error = read(&Engine::new(&config).unwrap(), &image)
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("spectre_mitigations `true`"), "{error}");
-        let mut config = Config::new();
-        config.wasm_threads(false);
-        let error = read(&Engine::new(&config).unwrap(), &image)
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("feature threads"), "{error}");
-    }
-
-    #[test]
-    fn what_was_written_is_read() {
+    fn a_module_survives_and_runs() {
         let engine = Engine::default();
-        let bytes = image(&engine);
-        let module = read(&engine, &bytes).unwrap();
-        assert_eq!(module.module.data, b"hello");
-        assert_eq!(write(&engine, &module).unwrap(), bytes);
-        assert_eq!(
-            Engine::detect_precompiled(&bytes),
-            Some(crate::Precompiled::Module)
-        );
+        // SAFETY: the bytes come from `serialize`.
+        let module = unsafe { Module::deserialize(&engine, bytes(&engine)) }.unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        let f = instance.get_typed_func::<(), i32>(&mut store, "f").unwrap();
+        assert_eq!(f.call(&mut store, ()).unwrap(), i32::from(b'i'));
     }
 
     #[test]
-    fn truncated_and_damaged_files_are_errors() {
+    fn damage_and_other_settings_are_errors_that_say_which() {
         let engine = Engine::default();
-        let bytes = image(&engine);
-        for len in (0..bytes.len()).step_by(97).chain(0..64) {
-            assert!(read(&engine, &bytes[..len]).is_err(), "cut to {len} bytes");
+        let good = bytes(&engine);
+        for length in [0, 5, PREFIX - 1, PREFIX, good.len() / 2, good.len() - 1] {
+            assert!(read(&engine, &good[..length]).is_err(), "{length}");
         }
-        for at in (0..bytes.len()).step_by(61).chain(0..200) {
-            let mut damaged = bytes.clone();
-            damaged[at] ^= 0x10;
-            assert!(read(&engine, &damaged).is_err(), "byte {at} changed");
+        for at in (0..good.len()).step_by(97) {
+            let mut bad = good.clone();
+            bad[at] ^= 0x55;
+            assert!(read(&engine, &bad).is_err(), "{at}");
         }
-        assert!(
-            Module::new(&engine, &bytes)
-                .unwrap_err()
-                .to_string()
-                .contains("deserialize")
-        );
+        let other = Engine::new(Config::new().spectre_mitigations(false)).unwrap();
+        let message = read(&other, &good).unwrap_err().to_string();
+        assert!(message.contains("Spectre"), "{message}");
     }
 }
