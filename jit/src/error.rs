@@ -48,7 +48,7 @@ impl CompileError {
         CompileError {
             kind,
             message: e.message().to_string(),
-            offset: Some(e.offset() as u64),
+            offset: Some(e.offset()),
             function: None,
         }
     }

@@ -10,7 +10,7 @@
 //! let instance = Instance::new(&mut store, &module, &[])?;
 //! let answer = instance.get_typed_func::<(), i32>(&mut store, "answer")?;
 //! assert_eq!(answer.call(&mut store, ())?, 42);
-//! # craneway::Result::Ok(())
+//! # Ok::<(), craneway::Error>(())
 //! ```
 //!
 //! This layer knows types, names and values; everything that touches the machine lies in `vm`,

@@ -203,7 +203,7 @@ fn from_val(store: impl wasmi::AsContext, value: &Val) -> Value {
         Val::ExternRef(Nullable::Null) => Value::Extern(None),
         Val::ExternRef(Nullable::Val(x)) => {
             let context = store.as_context();
-            Value::Extern(x.data(&context).downcast_ref::<u64>().copied())
+            Value::Extern(x.data(context).downcast_ref::<u64>().copied())
         }
     }
 }

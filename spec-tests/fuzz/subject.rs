@@ -116,7 +116,7 @@ fn provide(store: &mut Store<Host>, order: &mut Order, ty: ExternType) -> Result
         }
         ExternType::Memory(ty) => Memory::new(&mut *store, ty)?.into(),
         ExternType::Table(ty) => {
-            let null = match from_type(&ValType::Ref(ty.element().clone())) {
+            let null = match from_type(&ValType::Ref(ty.element())) {
                 Type::Extern => Ref::Extern(None),
                 _ => Ref::Func(None),
             };

@@ -201,7 +201,7 @@ fn to_val(store: &mut Store<Host>, value: Value, mark: &Func) -> Result<Val> {
         Value::F32(x) => Val::F32(x),
         Value::F64(x) => Val::F64(x),
         Value::V128(x) => Val::V128(V128::from(x)),
-        Value::Func(present) => Val::FuncRef(present.then(|| mark.clone())),
+        Value::Func(present) => Val::FuncRef(present.then_some(*mark)),
         Value::Extern(None) => Val::ExternRef(None),
         Value::Extern(Some(x)) => Val::ExternRef(Some(ExternRef::new(store, x)?)),
     })
@@ -258,7 +258,7 @@ fn check(case: &Case, engine: &Engine, rng: &mut Rng) -> Result<()> {
             );
         }
         for (out, index) in out.iter_mut().zip(&results) {
-            *out = args[*index].clone();
+            *out = args[*index];
         }
         Ok(())
     })?;

@@ -10,6 +10,8 @@ use crate::translate::Shape;
 const MAX_OPTIMISED_LOOP_DEPTH: u32 = 200;
 /// More values than this live across one block make the default register allocator explode.
 const MAX_BLOCK_PARAMS: u32 = 1500;
+/// More blocks than this make the mid-end quadratic: its scopes follow the dominator tree.
+const MAX_OPTIMISED_BLOCKS: u32 = 30_000;
 /// Locals times blocks beyond which liveness itself is too large for it.
 const MAX_LOCALS_TIMES_BLOCKS: u64 = 200_000_000;
 
@@ -30,7 +32,10 @@ impl Plan {
         let values = u64::from(shape.locals) * u64::from(shape.blocks);
         if shape.block_params > MAX_BLOCK_PARAMS || values > MAX_LOCALS_TIMES_BLOCKS {
             Plan::SinglePass
-        } else if opt_level == OptLevel::None || shape.loop_depth > MAX_OPTIMISED_LOOP_DEPTH {
+        } else if opt_level == OptLevel::None
+            || shape.loop_depth > MAX_OPTIMISED_LOOP_DEPTH
+            || shape.blocks > MAX_OPTIMISED_BLOCKS
+        {
             Plan::None
         } else {
             Plan::Speed
@@ -67,6 +72,11 @@ mod tests {
             ..small
         };
         assert_eq!(Plan::first(OptLevel::Speed, deep), Plan::None);
+        let long = Shape {
+            blocks: 40_000,
+            ..small
+        };
+        assert_eq!(Plan::first(OptLevel::Speed, long), Plan::None);
         let wide = Shape {
             block_params: 10_000,
             ..small

@@ -119,8 +119,8 @@ pub(super) unsafe fn read_args<P: WasmParams, R: WasmParams>(
     frame: *const CallFrame,
     stack: *const u8,
 ) -> P {
-    // SAFETY: the caller's frame is live.
     let reader = Reader {
+        // SAFETY: the caller's frame is live.
         frame: unsafe { &*frame },
         memory: stack,
         places: Places::params(buffered::<R>()),
@@ -205,7 +205,7 @@ macro_rules! closures {
         {
             fn into_parts(self) -> HostParts {
                 unsafe extern "C" fn shim<T: 'static, Fun, $($name: WasmTy,)* R: WasmRet>(
-                    func: *const HostFunc, caller: usize, frame: *mut CallFrame, stack: *mut u8, activation: *mut Activation,
+                    func: *const HostFunc, _: usize, frame: *mut CallFrame, stack: *mut u8, activation: *mut Activation,
                 ) -> Outcome
                 where Fun: Fn($($name),*) -> R + 'static
                 {

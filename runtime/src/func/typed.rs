@@ -236,7 +236,7 @@ pub struct TypedReader<'a>(pub(crate) Reader<'a>);
 
 macro_rules! values {
     ($($name:ident)*) => {
-        #[allow(non_snake_case, unused_variables, unused_mut)]
+        #[allow(non_snake_case, unused_variables, unused_mut, clippy::unused_unit)]
         impl<$($name: WasmTy),*> WasmParams for ($($name,)*) {
             const INTS: usize = 0 $(+ !$name::VECTOR as usize)*;
             const VECS: usize = 0 $(+ $name::VECTOR as usize)*;

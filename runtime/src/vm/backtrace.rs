@@ -68,7 +68,7 @@ impl Frames {
     /// # Safety
     /// As [`Frames::of`].
     unsafe fn caller_of(&self, fp: usize) -> Option<Frame> {
-        if fp < self.low || fp % 8 != 0 || fp.checked_add(16)? > self.high {
+        if fp < self.low || !fp.is_multiple_of(8) || fp.checked_add(16)? > self.high {
             return None;
         }
         // SAFETY: both words lie on the activation's part of its wasm stack.
@@ -106,7 +106,7 @@ unsafe fn first_of_trap(pc: usize, sp: usize, fp: usize, high: usize) -> Option<
 
 /// The word at `sp` if it lies on the stack and is a wasm return address.
 fn unsafe_return_at(sp: usize, high: usize) -> Option<usize> {
-    if sp % 8 != 0 || sp.checked_add(8)? > high {
+    if !sp.is_multiple_of(8) || sp.checked_add(8)? > high {
         return None;
     }
     // SAFETY: the word lies between the interrupted sp and the top of the activation's stack; a

@@ -60,14 +60,11 @@ pub fn instantiate(
     module: &Arc<LoadedModule>,
     imports: &[Import],
 ) -> Result<InstanceId, InstantiateError> {
-    if let Some(limiter) = store.limiter() {
-        if store.instances.len() >= limiter.instances() {
-            let count = store.instances.len() + 1;
-            return Err(anyhow::anyhow!(
-                "resource limit exceeded: instance count too high at {count}"
-            )
-            .into());
-        }
+    if let Some(limiter) = store.limiter()
+        && store.instances.len() >= limiter.instances()
+    {
+        let count = store.instances.len() + 1;
+        return Err(anyhow::anyhow!("resource limit exceeded: instance count too high at {count}").into());
     }
     let id = reserve(store, module)?;
     place_imports(store, id, imports);

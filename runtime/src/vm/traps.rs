@@ -48,15 +48,14 @@ unsafe fn decide(fault: Fault, context: *mut libc::c_void) -> bool {
     let guard = stack::slot_base(registers.sp)..limit;
     let code = match fault {
         Fault::Memory { address, .. } if guard.contains(&address) => Some(TrapCode::StackOverflow),
-        // SAFETY: the activation belongs to running code.
         Fault::Memory {
             address,
             bus: false,
-        } => unsafe {
-            module
-                .and_then(|m| m.trap_at(registers.pc))
-                .filter(|code| explains(*code, address, activation))
-        },
+        } => {
+            let code = module.and_then(|m| m.trap_at(registers.pc));
+            // SAFETY: the activation belongs to running code.
+            code.filter(|code| unsafe { explains(*code, address, activation) })
+        }
         Fault::Memory { .. } => None,
         Fault::Arithmetic | Fault::Illegal => module.and_then(|m| m.trap_at(registers.pc)),
     };
@@ -81,8 +80,8 @@ use arch::Registers;
 unsafe fn explains(code: TrapCode, address: usize, activation: *mut Activation) -> bool {
     let near_null = !(NEAR_NULL..=usize::MAX - NEAR_NULL).contains(&address);
     match code {
-        // SAFETY: wasm runs, so nobody changes the store's list of memories.
         TrapCode::HeapOutOfBounds => {
+            // SAFETY: wasm runs, so nobody changes the store's list of memories.
             near_null || unsafe { (*(*activation).store).owns_address(address) }
         }
         TrapCode::TableOutOfBounds | TrapCode::NullReference | TrapCode::IndirectCallToNull => {

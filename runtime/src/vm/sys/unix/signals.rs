@@ -79,11 +79,11 @@ unsafe extern "C" fn handler(
     let fault = match signal {
         libc::SIGFPE => Fault::Arithmetic,
         libc::SIGILL => Fault::Illegal,
-        // SAFETY: info is the kernel's for a signal that carries an address.
-        _ => Fault::Memory {
-            address: unsafe { (*info).si_addr() } as usize,
-            bus: signal == libc::SIGBUS,
-        },
+        _ => {
+            // SAFETY: info is the kernel's for a signal that carries an address.
+            let address = unsafe { (*info).si_addr() } as usize;
+            Fault::Memory { address, bus: signal == libc::SIGBUS }
+        }
     };
     // SAFETY: the context is the one of this signal.
     if unsafe { (installed.decide)(fault, context) } {
