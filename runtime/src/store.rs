@@ -36,7 +36,10 @@ struct Adapter<T: 'static> {
 }
 
 impl<T> Adapter<T> {
-    #[allow(clippy::mut_from_ref, reason = "the borrow is of the store's data, not of the adapter")]
+    #[allow(
+        clippy::mut_from_ref,
+        reason = "the borrow is of the store's data, not of the adapter"
+    )]
     fn get(&self) -> &mut dyn ResourceLimiter {
         // SAFETY: the adapter is owned by the store it points at, which is boxed and never moves;
         // the vm calls it only while it has the store to itself and touches no data of the embedder's.

@@ -159,7 +159,10 @@ impl Traits {
     }
 }
 
-#[allow(clippy::field_reassign_with_default, reason = "the type is non-exhaustive in spirit: one line a choice")]
+#[allow(
+    clippy::field_reassign_with_default,
+    reason = "the type is non-exhaustive in spirit: one line a choice"
+)]
 fn config(rng: &mut Rng, nans: Nans) -> Config {
     const PAGE: u64 = 65536;
     let mut config = Config::default();

@@ -67,7 +67,10 @@ impl FuncType {
     }
 
     /// Whether both are the same type.
-    #[allow(clippy::should_implement_trait, reason = "the name that the wasmtime crate has")]
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "the name that the wasmtime crate has"
+    )]
     pub fn eq(a: &FuncType, b: &FuncType) -> bool {
         a == b
     }

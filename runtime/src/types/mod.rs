@@ -111,7 +111,10 @@ impl RefType {
     }
 
     /// Whether both are the same type.
-    #[allow(clippy::should_implement_trait, reason = "the name that the wasmtime crate has")]
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "the name that the wasmtime crate has"
+    )]
     pub fn eq(a: &RefType, b: &RefType) -> bool {
         a == b
     }
@@ -212,7 +215,10 @@ impl ValType {
     }
 
     /// Whether both are the same type.
-    #[allow(clippy::should_implement_trait, reason = "the name that the wasmtime crate has")]
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "the name that the wasmtime crate has"
+    )]
     pub fn eq(a: &ValType, b: &ValType) -> bool {
         a == b
     }

@@ -64,7 +64,9 @@ pub fn instantiate(
         && store.instances.len() >= limiter.instances()
     {
         let count = store.instances.len() + 1;
-        return Err(anyhow::anyhow!("resource limit exceeded: instance count too high at {count}").into());
+        return Err(
+            anyhow::anyhow!("resource limit exceeded: instance count too high at {count}").into(),
+        );
     }
     let id = reserve(store, module)?;
     place_imports(store, id, imports);

@@ -122,7 +122,10 @@ pub struct TagRecord {
     pub ty: FuncType,
 }
 
-#[allow(clippy::vec_box, reason = "generated code and records hold addresses of tags and instances")]
+#[allow(
+    clippy::vec_box,
+    reason = "generated code and records hold addresses of tags and instances"
+)]
 /// The runtime's part of a store. Boxed by its owner: its address is stable.
 pub struct Store {
     id: StoreId,

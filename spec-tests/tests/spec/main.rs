@@ -61,11 +61,11 @@ fn main() -> ExitCode {
     if !args.list && !outcomes.is_empty() && !child::is_child() {
         table::print(&outcomes);
     }
-    if let Some(path) = std::env::var_os("SPEC_FAILURES") {
-        if let Err(error) = std::fs::write(&path, all_failures(&outcomes)) {
-            eprintln!("cannot write {}: {error}", path.to_string_lossy());
-            return ExitCode::FAILURE;
-        }
+    if let Some(path) = std::env::var_os("SPEC_FAILURES")
+        && let Err(error) = std::fs::write(&path, all_failures(&outcomes))
+    {
+        eprintln!("cannot write {}: {error}", path.to_string_lossy());
+        return ExitCode::FAILURE;
     }
     conclusion.exit_code()
 }

@@ -312,7 +312,10 @@ pub(crate) mod exit {
     pub(crate) const PENDING: u32 = 2;
 }
 
-#[allow(improper_ctypes, reason = "the trampolines know only the leading fields, which are repr(C)")]
+#[allow(
+    improper_ctypes,
+    reason = "the trampolines know only the leading fields, which are repr(C)"
+)]
 unsafe extern "C" {
     /// Switches to the activation's wasm stack and calls `code`.
     pub(crate) fn craneway_enter(

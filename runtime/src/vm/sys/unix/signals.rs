@@ -82,7 +82,10 @@ unsafe extern "C" fn handler(
         _ => {
             // SAFETY: info is the kernel's for a signal that carries an address.
             let address = unsafe { (*info).si_addr() } as usize;
-            Fault::Memory { address, bus: signal == libc::SIGBUS }
+            Fault::Memory {
+                address,
+                bus: signal == libc::SIGBUS,
+            }
         }
     };
     // SAFETY: the context is the one of this signal.
