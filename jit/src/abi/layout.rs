@@ -156,7 +156,7 @@ pub enum TablePlace {
 /// Where a memory is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MemoryPlace {
-    /// vmctx is its base; its length is mirrored at [`VmLayout::memory_length`].
+    /// vmctx is its base; its length is mirrored at [`VmLayout::MEMORY_LENGTH`].
     Direct,
     /// The address of its [`MemoryDescriptor`] lies in S at this offset.
     Descriptor {
