@@ -1,6 +1,6 @@
 //! From a seed to a module: shape, features, how it is bounded and how its NaNs are tamed.
 //!
-//! Features are those that both engines have. This file must never know how modules are run.
+//! Features are those that both engines have, or, for some seeds, those that only ours has. This file must never know how modules are run.
 
 use std::fmt;
 
@@ -37,6 +37,8 @@ pub(super) struct Case {
     pub(super) optimise: bool,
     /// Serialize and deserialize before running.
     pub(super) reload: bool,
+    /// Uses features that the oracle does not have: compared with our own unoptimised code instead.
+    pub(super) own: bool,
     /// The oracle is known to run this wrongly (see [`Traits::zero_test_select`]).
     pub(super) beyond_oracle: bool,
 }
@@ -51,6 +53,9 @@ impl fmt::Display for Case {
             reload,
             ..
         } = self;
+        if self.own {
+            return write!(f, "{size} bytes, against unoptimised code, reload {reload}");
+        }
         write!(
             f,
             "{size} bytes, bound {bound:?}, NaNs by {nans:?}, optimise {optimise}, reload {reload}"
@@ -58,9 +63,42 @@ impl fmt::Display for Case {
     }
 }
 
-/// The case of a seed.
+/// The case of a seed: every eighth goes beyond the oracle's features.
 pub(super) fn case(seed: u64) -> Case {
     let mut rng = Rng::new(seed);
+    if seed % 8 == 7 {
+        own_case(&mut rng)
+    } else {
+        oracle_case(&mut rng)
+    }
+}
+
+/// A module with exceptions and atomic instructions.
+fn own_case(rng: &mut Rng) -> Case {
+    let mut config = config(rng, Nans::Engines);
+    config.exceptions_enabled = true;
+    config.threads_enabled = rng.once_in(3);
+    let fuel = rng.pick(&[50, 500, 5000]);
+    Case {
+        wasm: module(config, &dna(rng), Some(fuel)),
+        bound: Bound::Inside,
+        nans: Nans::Engines,
+        optimise: true,
+        reload: rng.once_in(3),
+        own: true,
+        beyond_oracle: false,
+    }
+}
+
+/// The bytes that a module is made from.
+fn dna(rng: &mut Rng) -> Vec<u8> {
+    let size = rng.pick(&[256, 1024, 4096, 16384]);
+    (0..size / 8)
+        .flat_map(|_| rng.next().to_le_bytes())
+        .collect()
+}
+
+fn oracle_case(rng: &mut Rng) -> Case {
     let bound = if rng.once_in(3) {
         Bound::Oracle
     } else {
@@ -73,11 +111,8 @@ pub(super) fn case(seed: u64) -> Case {
     };
     let optimise = !rng.once_in(4);
     let reload = rng.once_in(8);
-    let mut config = config(&mut rng, nans);
-    let size = rng.pick(&[256, 1024, 4096, 16384]);
-    let bytes: Vec<u8> = (0..size / 8)
-        .flat_map(|_| rng.next().to_le_bytes())
-        .collect();
+    let mut config = config(rng, nans);
+    let bytes = dna(rng);
     let fuel = (bound == Bound::Inside).then(|| rng.pick(&[50, 500, 5000]));
     let mut wasm = module(config.clone(), &bytes, fuel);
     let mut traits = Traits::of(&wasm);
@@ -96,6 +131,7 @@ pub(super) fn case(seed: u64) -> Case {
         nans,
         optimise,
         reload,
+        own: false,
         beyond_oracle: traits.zero_test_select,
     }
 }

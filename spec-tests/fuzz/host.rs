@@ -29,7 +29,7 @@ impl Host {
                     self.mix(x as u64);
                     self.mix((x >> 64) as u64);
                 }
-                Value::Func(present) => self.mix(u64::from(present)),
+                Value::Func(present) | Value::Exn(present) => self.mix(u64::from(present)),
                 Value::Extern(x) => self.mix(x.map_or(u64::MAX, |x| x + 1)),
             }
         }

@@ -43,6 +43,8 @@ pub(crate) struct Counts {
     pub other_traps: u64,
     /// Calls given up because the oracle ran out of fuel.
     pub(crate) timeouts: u64,
+    /// Executions compared with our own unoptimised code instead of the oracle.
+    pub(crate) own: u64,
     /// Modules not run because the oracle is known to run them wrongly.
     pub(crate) beyond_oracle: u64,
     /// Calls given up because one engine ran out of stack or another resource.
@@ -65,6 +67,7 @@ impl Counts {
         self.traps += other.traps;
         self.other_traps += other.other_traps;
         self.timeouts += other.timeouts;
+        self.own += other.own;
         self.beyond_oracle += other.beyond_oracle;
         self.exhausted += other.exhausted;
     }
@@ -76,7 +79,7 @@ impl fmt::Display for Counts {
             f,
             "{} executions compared ({} results, {} traps of which {} not unreachable, {} trapping starts) \
              in {} modules; given up: {} modules refused by the oracle, {} calls out of fuel, {} out of stack, \
-             {} modules beyond the oracle",
+             {} modules beyond the oracle; {} executions of other features compared between our own levels",
             self.executions(),
             self.results,
             self.traps,
@@ -86,7 +89,8 @@ impl fmt::Display for Counts {
             self.refused,
             self.timeouts,
             self.exhausted,
-            self.beyond_oracle
+            self.beyond_oracle,
+            self.own
         )
     }
 }
@@ -136,7 +140,16 @@ impl Lab {
             counts.beyond_oracle += 1;
             return Ok(());
         }
-        match self.compare(&case, &mut Rng::new(seed ^ 0x5eed), counts) {
+        let mut rng = Rng::new(seed ^ 0x5eed);
+        let compared = if case.own {
+            let mut own = Counts::default();
+            let compared = self.compare_own(&case, &mut rng, &mut own);
+            counts.own += own.executions();
+            compared
+        } else {
+            self.compare(&case, &mut rng, counts)
+        };
+        match compared {
             Ok(()) | Err(Stop::Enough) => Ok(()),
             Err(Stop::Differs(message)) => {
                 let message = format!("seed {seed} ({case}): {message}");
@@ -150,47 +163,65 @@ impl Lab {
     }
 
     fn compare(&self, case: &Case, rng: &mut Rng, counts: &mut Counts) -> Result<(), Stop> {
-        let oracle = match self.oracle.compile(&case.wasm) {
-            Ok(module) => module,
-            Err(_) => {
-                counts.refused += 1;
-                return Err(Stop::Enough);
-            }
+        let Ok(oracle) = self.oracle.compile(&case.wasm) else {
+            counts.refused += 1;
+            return Err(Stop::Enough);
         };
         let subject = self.subject.compile(case).map_err(Stop::Differs)?;
-        let mut instances = 0;
-        let mut calls = 0;
-        // A trap may mean that the module's own fuel is gone: go on with a fresh instance.
-        while calls < CALLS && instances < 8 {
-            let start = self.oracle.start(&oracle);
-            let (mut oracle, mut subject) =
-                started(start, || self.subject.start(&subject), counts)?;
-            counts.instantiated += u64::from(instances == 0);
-            instances += 1;
-            let functions = oracle.functions();
-            if functions.is_empty() {
-                return same_state(&mut *oracle, &mut *subject);
-            }
-            let first = rng.below(functions.len() as u64) as usize;
-            for index in 0..functions.len() {
-                let (name, params) = &functions[(first + index) % functions.len()];
-                calls += 1;
-                let args: Vec<Value> = params.iter().map(|ty| value::argument(*ty, rng)).collect();
-                let ended = call(&mut *oracle, &mut *subject, name, &args, counts)?;
-                if ended || calls >= CALLS {
-                    break;
-                }
-            }
-            same_state(&mut *oracle, &mut *subject)?;
-        }
-        Ok(())
+        let oracle = || self.oracle.start(&oracle);
+        run_both(&oracle, &|| self.subject.start(&subject), rng, counts)
     }
+
+    /// Our optimised code against our unoptimised code, for features that the oracle does not have.
+    fn compare_own(&self, case: &Case, rng: &mut Rng, counts: &mut Counts) -> Result<(), Stop> {
+        // What is not supported, such as a shared memory, is refused at any level.
+        let Ok(plain) = self.subject.compile_plain(case) else {
+            return Err(Stop::Enough);
+        };
+        let subject = self.subject.compile(case).map_err(Stop::Differs)?;
+        let plain = || self.subject.start(&plain);
+        run_both(&plain, &|| self.subject.start(&subject), rng, counts)
+    }
+}
+
+/// Instantiates and calls under both, again and again.
+fn run_both(
+    oracle: &dyn Fn() -> Start,
+    subject: &dyn Fn() -> Start,
+    rng: &mut Rng,
+    counts: &mut Counts,
+) -> Result<(), Stop> {
+    let mut calls = 0;
+    // A trap may mean that the module's own fuel is gone: go on with a fresh instance.
+    for instance in 0..8 {
+        let (mut oracle, mut subject) = started(oracle(), subject, counts)?;
+        counts.instantiated += u64::from(instance == 0);
+        let functions = oracle.functions();
+        if functions.is_empty() {
+            return same_state(&mut *oracle, &mut *subject);
+        }
+        let first = rng.below(functions.len() as u64) as usize;
+        for index in 0..functions.len() {
+            let (name, params) = &functions[(first + index) % functions.len()];
+            calls += 1;
+            let args: Vec<Value> = params.iter().map(|ty| value::argument(*ty, rng)).collect();
+            let ended = call(&mut *oracle, &mut *subject, name, &args, counts)?;
+            if ended || calls >= CALLS {
+                break;
+            }
+        }
+        same_state(&mut *oracle, &mut *subject)?;
+        if calls >= CALLS {
+            break;
+        }
+    }
+    Ok(())
 }
 
 type Pair = (Box<dyn Running>, Box<dyn Running>);
 
 /// Instantiates under the subject what the oracle did not have to give up, and compares.
-fn started(oracle: Start, subject: impl Fn() -> Start, counts: &mut Counts) -> Result<Pair, Stop> {
+fn started(oracle: Start, subject: &dyn Fn() -> Start, counts: &mut Counts) -> Result<Pair, Stop> {
     match oracle {
         Start::Trap(Kind::Fuel) => {
             counts.timeouts += 1;

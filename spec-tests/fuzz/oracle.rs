@@ -215,8 +215,8 @@ fn to_val(store: impl wasmi::AsContextMut, value: Value) -> Val {
         Value::F32(x) => Val::F32(wasmi::F32::from_bits(x)),
         Value::F64(x) => Val::F64(wasmi::F64::from_bits(x)),
         Value::V128(x) => Val::V128(V128::from(x)),
-        // Only null functions are ever made by the host.
-        Value::Func(_) => Val::FuncRef(Nullable::Null),
+        // Only null functions are ever made by the host; exceptions are not among the oracle's features.
+        Value::Func(_) | Value::Exn(_) => Val::FuncRef(Nullable::Null),
         Value::Extern(None) => Val::ExternRef(Nullable::Null),
         Value::Extern(Some(x)) => Val::ExternRef(Nullable::Val(ExternRef::new(store, x))),
     }

@@ -3,8 +3,8 @@
 
 use craneway::{
     AsContext, AsContextMut, Config, Engine, Error, Extern, ExternRef, ExternType, Func, Global,
-    Instance, Memory, Module, OptLevel, Ref, RefType, Result, Store, Table, Trap, V128, Val,
-    ValType,
+    Instance, Memory, Module, OptLevel, Ref, RefType, Result, Store, Table, Tag, ThrownException,
+    Trap, V128, Val, ValType,
 };
 
 use super::generate::{Case, Nans};
@@ -35,7 +35,9 @@ impl Subject {
                 .wasm_multi_memory(true)
                 .wasm_memory64(true)
                 .wasm_tail_call(true)
-                .wasm_extended_const(true);
+                .wasm_extended_const(true)
+                .wasm_exceptions(true)
+                .wasm_threads(true);
             engines.push(Engine::new(&config).map_err(|error| format!("{error:#}"))?);
         }
         Ok(Self { engines })
@@ -44,6 +46,13 @@ impl Subject {
     pub(super) fn compile(&self, case: &Case) -> Result<Module, String> {
         let engine = &self.engines[which(case.optimise, case.nans == Nans::Engines)];
         compile(engine, case).map_err(|error| format!("craneway does not compile it: {error:#}"))
+    }
+
+    /// Without optimisation and without a detour through an image: what optimised code is compared with
+    /// where there is no oracle.
+    pub(super) fn compile_plain(&self, case: &Case) -> Result<Module, String> {
+        let engine = &self.engines[which(false, case.nans == Nans::Engines)];
+        Module::from_binary(engine, &case.wasm).map_err(|error| format!("{error:#}"))
     }
 
     pub(super) fn start(&self, module: &Module) -> Start {
@@ -118,11 +127,12 @@ fn provide(store: &mut Store<Host>, order: &mut Order, ty: ExternType) -> Result
         ExternType::Table(ty) => {
             let null = match from_type(&ValType::Ref(ty.element().clone())) {
                 Type::Extern => Ref::Extern(None),
+                Type::Exn => Ref::Exn(None),
                 _ => Ref::Func(None),
             };
             Table::new(&mut *store, ty, null)?.into()
         }
-        other => craneway::bail!("cannot provide an import of type {other:?}"),
+        ExternType::Tag(ty) => Tag::new(&mut *store, &ty)?.into(),
     })
 }
 
@@ -203,11 +213,14 @@ impl Session {
 fn present(store: &mut Store<Host>, table: &Table, index: u64) -> bool {
     matches!(
         table.get(store, index),
-        Some(Ref::Func(Some(_)) | Ref::Extern(Some(_)))
+        Some(Ref::Func(Some(_)) | Ref::Extern(Some(_)) | Ref::Exn(Some(_)))
     )
 }
 
 fn kind(error: &Error) -> Option<Kind> {
+    if error.downcast_ref::<ThrownException>().is_some() {
+        return Some(Kind::Exception);
+    }
     Some(match error.downcast_ref::<Trap>()? {
         Trap::UnreachableCodeReached => Kind::Unreachable,
         Trap::MemoryOutOfBounds => Kind::MemoryOutOfBounds,
@@ -218,6 +231,9 @@ fn kind(error: &Error) -> Option<Kind> {
         Trap::IntegerOverflow => Kind::Overflow,
         Trap::BadConversionToInteger => Kind::BadConversion,
         Trap::StackOverflow => Kind::Resources,
+        Trap::NullReference => Kind::NullReference,
+        Trap::HeapMisaligned => Kind::Misaligned,
+        Trap::AtomicWaitNonSharedMemory => Kind::WaitUnshared,
         _ => return None,
     })
 }
@@ -230,6 +246,7 @@ fn from_type(ty: &ValType) -> Type {
         ValType::F64 => Type::F64,
         ValType::V128 => Type::V128,
         ValType::Ref(ty) if RefType::eq(ty, &RefType::EXTERNREF) => Type::Extern,
+        ValType::Ref(ty) if RefType::eq(ty, &RefType::EXNREF) => Type::Exn,
         ValType::Ref(_) => Type::Func,
     }
 }
@@ -247,8 +264,7 @@ fn from_val(store: impl AsContext, value: &Val) -> Value {
             let data = x.data(&store).ok().flatten();
             Value::Extern(data.and_then(|data| data.downcast_ref::<u64>()).copied())
         }
-        // Exceptions are not generated.
-        _ => Value::Extern(None),
+        Val::ExnRef(x) => Value::Exn(x.is_some()),
     }
 }
 
@@ -260,6 +276,8 @@ fn to_val(store: impl AsContextMut, value: Value) -> Result<Val> {
         Value::F64(x) => Val::F64(x),
         Value::V128(x) => Val::V128(V128::from(x)),
         Value::Func(_) => Val::FuncRef(None),
+        // Only null exceptions are ever made by the host.
+        Value::Exn(_) => Val::ExnRef(None),
         Value::Extern(None) => Val::ExternRef(None),
         Value::Extern(Some(x)) => Val::ExternRef(Some(ExternRef::new(store, x)?)),
     })

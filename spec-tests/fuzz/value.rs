@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::rng::Rng;
 
-/// A value type that both engines have.
+/// A value type that a generated module may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Type {
     I32,
@@ -15,6 +15,7 @@ pub(super) enum Type {
     V128,
     Func,
     Extern,
+    Exn,
 }
 
 /// A value; floats by their bits, functions by being there or not.
@@ -27,6 +28,7 @@ pub(super) enum Value {
     V128(u128),
     Func(bool),
     Extern(Option<u64>),
+    Exn(bool),
 }
 
 /// Why execution stopped.
@@ -40,6 +42,11 @@ pub(super) enum Kind {
     DivisionByZero,
     Overflow,
     BadConversion,
+    NullReference,
+    Misaligned,
+    WaitUnshared,
+    /// Not a trap, but an exception that nothing caught.
+    Exception,
     /// The oracle's budget of instructions is used up.
     Fuel,
     /// Stack, memory or a limit of one engine: says nothing about the other.
@@ -189,6 +196,7 @@ pub(super) fn argument(ty: Type, rng: &mut Rng) -> Value {
             Value::V128(word() | word() << 32 | word() << 64 | word() << 96)
         }
         Type::Func => Value::Func(false),
+        Type::Exn => Value::Exn(false),
         Type::Extern if edge => Value::Extern(None),
         Type::Extern => Value::Extern(Some(rng.below(1000))),
     }
