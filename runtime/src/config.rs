@@ -15,7 +15,7 @@ const DEFAULT_FRAMES: usize = 256;
 /// let mut config = Config::new();
 /// config.wasm_threads(false).cranelift_opt_level(OptLevel::Speed).max_wasm_stack(2 << 20);
 /// let engine = Engine::new(&config)?;
-/// # craneway::Result::Ok(())
+/// # Ok::<(), craneway::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Config {

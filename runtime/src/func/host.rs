@@ -205,7 +205,7 @@ macro_rules! closures {
         {
             fn into_parts(self) -> HostParts {
                 unsafe extern "C" fn shim<T: 'static, Fun, $($name: WasmTy,)* R: WasmRet>(
-                    func: *const HostFunc, caller: usize, frame: *mut CallFrame, stack: *mut u8, activation: *mut Activation,
+                    func: *const HostFunc, _caller: usize, frame: *mut CallFrame, stack: *mut u8, activation: *mut Activation,
                 ) -> Outcome
                 where Fun: Fn($($name),*) -> R + 'static
                 {
