@@ -2,11 +2,12 @@
 //!
 //! An error is an [`Error`](crate::Error); these are found in it with `downcast_ref`.
 
+use crate::symbols::{FrameSymbol, Lines};
 use crate::types::Provided;
 use crate::vm::{CallError, LoadedModule, RawFrame, Store as Core, Unwind};
 use crate::{Error, ExnRef, ExternType, Rooted, Trap};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The wasm frames of a call that left, innermost first.
 #[derive(Clone, Debug)]
@@ -20,38 +21,9 @@ pub struct FrameInfo {
     module: Arc<LoadedModule>,
     func_index: u32,
     wasm_offset: Option<u32>,
-    symbols: Vec<FrameSymbol>,
-}
-
-/// A source position of a frame, from the module's debug information.
-#[derive(Clone, Debug)]
-pub struct FrameSymbol {
-    name: Option<String>,
-    file: Option<String>,
-    line: Option<u32>,
-    column: Option<u32>,
-}
-
-impl FrameSymbol {
-    /// Function name in the source.
-    pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
-    /// Source file.
-    pub fn file(&self) -> Option<&str> {
-        self.file.as_deref()
-    }
-
-    /// Line, from 1.
-    pub fn line(&self) -> Option<u32> {
-        self.line
-    }
-
-    /// Column, from 1.
-    pub fn column(&self) -> Option<u32> {
-        self.column
-    }
+    /// Shared by the frames of one module in one backtrace.
+    lines: Arc<Lines>,
+    symbols: OnceLock<Vec<FrameSymbol>>,
 }
 
 impl fmt::Debug for FrameInfo {
@@ -65,44 +37,14 @@ impl fmt::Debug for FrameInfo {
 }
 
 impl FrameInfo {
-    fn new(raw: RawFrame) -> FrameInfo {
-        let mut frame = FrameInfo {
+    fn new(raw: RawFrame, lines: Arc<Lines>) -> FrameInfo {
+        FrameInfo {
             module: raw.module,
             func_index: raw.func_index,
             wasm_offset: raw.wasm_offset,
-            symbols: Vec::new(),
-        };
-        frame.symbols = frame.look_up_symbols().unwrap_or_default();
-        frame
-    }
-
-    fn look_up_symbols(&self) -> Option<Vec<FrameSymbol>> {
-        let module = self.module.module();
-        if module.debug_sections.is_empty() {
-            return None;
+            lines,
+            symbols: OnceLock::new(),
         }
-        let section = |id: gimli::SectionId| -> Result<gimli::EndianSlice<'_, gimli::LittleEndian>, gimli::Error> {
-            let bytes = module.debug_sections.iter().find(|s| s.0 == id.name()).map_or(&[][..], |s| &s.1);
-            Ok(gimli::EndianSlice::new(bytes, gimli::LittleEndian))
-        };
-        let context = addr2line::Context::from_dwarf(gimli::Dwarf::load(section).ok()?).ok()?;
-        // DWARF in wasm counts from the start of the code section's content.
-        let address = u64::from(self.wasm_offset?).checked_sub(module.code_section_offset)?;
-        let mut frames = context.find_frames(address).skip_all_loads().ok()?;
-        let mut symbols = Vec::new();
-        while let Ok(Some(frame)) = frames.next() {
-            let name = frame
-                .function
-                .and_then(|f| f.demangle().ok().map(|n| n.into_owned()));
-            let location = frame.location.as_ref();
-            symbols.push(FrameSymbol {
-                name,
-                file: location.and_then(|l| l.file.map(str::to_string)),
-                line: location.and_then(|l| l.line),
-                column: location.and_then(|l| l.column),
-            });
-        }
-        Some(symbols)
     }
 
     /// Index of the function in its module.
@@ -126,8 +68,23 @@ impl FrameInfo {
     }
 
     /// Source positions, innermost inlined function first; needs [`Config::debug_info`](crate::Config::debug_info).
+    ///
+    /// Found when first asked for: most errors are never shown.
     pub fn symbols(&self) -> &[FrameSymbol] {
-        &self.symbols
+        self.symbols.get_or_init(|| {
+            let module = self.module.module();
+            self.wasm_offset
+                .map_or_else(Vec::new, |offset| self.lines.find(module, offset))
+        })
+    }
+
+    /// Offset of the instruction from the first instruction of its function, in the wasm binary.
+    pub fn func_offset(&self) -> Option<usize> {
+        let compiled = self.module.compiled();
+        let defined = compiled.module.defined_index(self.func_index)?;
+        let start = compiled.image.functions.get(defined as usize)?.start;
+        let first = compiled.image.location_at(start)?;
+        self.wasm_offset?.checked_sub(first).map(|o| o as usize)
     }
 }
 
@@ -151,10 +108,10 @@ impl fmt::Display for WasmBacktrace {
                 Some(name) => write!(f, "{:#}", rustc_demangle::demangle(name))?,
                 None => write!(f, "<wasm function {}>", frame.func_index)?,
             }
-            for symbol in &frame.symbols {
-                if let (Some(file), Some(line)) = (&symbol.file, symbol.line) {
+            for symbol in frame.symbols() {
+                if let (Some(file), Some(line)) = (symbol.file(), symbol.line()) {
                     write!(f, "\n                    at {file}:{line}")?;
-                    if let Some(column) = symbol.column {
+                    if let Some(column) = symbol.column() {
                         write!(f, ":{column}")?;
                     }
                 }
@@ -281,11 +238,19 @@ pub(crate) fn from_call(core: &mut Core, max_frames: Option<usize>, error: CallE
     if limit == 0 || error.frames.is_empty() || cause.downcast_ref::<WasmBacktrace>().is_some() {
         return cause;
     }
-    let frames = error
-        .frames
-        .into_iter()
-        .take(limit)
-        .map(FrameInfo::new)
-        .collect();
+    let mut known: Vec<(*const LoadedModule, Arc<Lines>)> = Vec::new();
+    let mut frames = Vec::with_capacity(error.frames.len().min(limit));
+    for raw in error.frames.into_iter().take(limit) {
+        let module = Arc::as_ptr(&raw.module);
+        let lines = match known.iter().find(|k| k.0 == module) {
+            Some((_, lines)) => lines.clone(),
+            None => {
+                let lines = Arc::<Lines>::default();
+                known.push((module, lines.clone()));
+                lines
+            }
+        };
+        frames.push(FrameInfo::new(raw, lines));
+    }
     cause.context(WasmBacktrace { frames })
 }

@@ -1,7 +1,6 @@
 //! Instances, and instantiation once imports are resolved.
 
 use crate::store::StoreInner;
-use crate::types::Provided;
 use crate::vm::{
     AsyncCall, CallFrame, CallShape, HostFunc, Import, InstanceId, InstantiateError, LoadedModule,
     Store as Core, StoreId, call, instantiate,
@@ -51,15 +50,6 @@ pub(crate) enum Given {
 }
 
 impl Given {
-    pub(crate) fn provided(&self, core: &Core) -> Provided {
-        match self {
-            Given::Item(item) => item.provided(core),
-            Given::Host(func) => {
-                Provided::func(crate::FuncType::from_wasm(Arc::new(func.ty().clone())))
-            }
-        }
-    }
-
     fn into_import(self, core: &mut Core) -> Import {
         match self {
             Given::Host(func) => Import::Func(core.adopt(&func)),

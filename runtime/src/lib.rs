@@ -28,6 +28,7 @@ mod linker;
 mod module;
 mod rooted;
 mod store;
+mod symbols;
 mod trap;
 mod types;
 mod val;
@@ -38,15 +39,16 @@ pub use caller::Caller;
 pub use config::{Config, OptLevel};
 pub use craneway_jit::{CompileError, CompileErrorKind, cranelift_version};
 pub use engine::{Engine, Precompiled};
-pub use error::{FrameInfo, FrameSymbol, LinkError, LinkProblem, ThrownException, WasmBacktrace};
+pub use error::{FrameInfo, LinkError, LinkProblem, ThrownException, WasmBacktrace};
 pub use externals::{Extern, Global, Memory, Table, Tag};
 pub use func::{Func, IntoFunc, MaybeAsync, TypedFunc, WasmParams, WasmResults, WasmRet, WasmTy};
 pub use instance::{Export, Instance, InstancePre};
 pub use limits::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 pub use linker::Linker;
 pub use module::{Module, ModuleStats};
-pub use rooted::{ExnRef, ExternRef, Rooted};
+pub use rooted::{ExnRef, ExternRef, RootScope, Rooted};
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
+pub use symbols::FrameSymbol;
 pub use trap::Trap;
 pub use types::{
     ExportType, ExternType, FuncType, GlobalType, HeapType, ImportType, MemoryType, Mutability,

@@ -4,6 +4,7 @@ use crate::func::{
     host_func, host_func_async, host_func_async_untyped, host_func_maybe_async, host_func_untyped,
 };
 use crate::instance::{Given, finish, finish_async};
+use crate::types::Provided;
 use crate::vm::{HostFunc, Store as Core, StoreId};
 use crate::{
     AsContext, AsContextMut, Caller, Engine, Extern, ExternType, Func, FuncType, Instance,
@@ -27,6 +28,8 @@ pub struct Linker<T> {
 #[derive(Clone, Debug)]
 struct Item {
     given: Given,
+    /// Its type and size when it was defined, for checks without a store.
+    provided: Provided,
     /// The store that the item belongs to; host functions belong to none.
     store: Option<StoreId>,
 }
@@ -80,14 +83,12 @@ impl<T: 'static> Linker<T> {
         name: &str,
         func: Arc<HostFunc>,
     ) -> Result<&mut Linker<T>> {
-        self.insert(
-            module,
-            name,
-            Item {
-                given: Given::Host(func),
-                store: None,
-            },
-        )
+        let item = Item {
+            provided: Provided::func(FuncType::from_wasm(Arc::new(func.ty().clone()))),
+            given: Given::Host(func),
+            store: None,
+        };
+        self.insert(module, name, item)
     }
 
     fn lookup(&self, module: &str, name: &str) -> Option<&Item> {
@@ -113,14 +114,12 @@ impl<T: 'static> Linker<T> {
             item.belongs_to(core),
             "an item was defined with a store that it does not belong to"
         );
-        self.insert(
-            module,
-            name,
-            Item {
-                given: Given::Item(item),
-                store: Some(core.id()),
-            },
-        )
+        let item = Item {
+            given: Given::Item(item),
+            provided: item.provided(core),
+            store: Some(core.id()),
+        };
+        self.insert(module, name, item)
     }
 
     /// Defines an item of `store` under one name, in the module of the empty name.
@@ -384,30 +383,23 @@ impl<T: 'static> Linker<T> {
         let (mut given, mut problems, mut store) = (Vec::new(), Vec::new(), None);
         for import in module.imports() {
             let item = self.lookup(import.module(), import.name());
-            let provided = match (item, core) {
-                (
-                    Some(Item {
-                        given: given @ Given::Host(_),
-                        ..
-                    }),
-                    _,
-                ) => Some(host_provided(given)),
-                (Some(item), Some(core)) => {
+            let provided = match item {
+                None => None,
+                Some(item) => {
+                    let named = core.map(Core::id).or(store);
                     crate::ensure!(
-                        item.store == Some(core.id()),
+                        item.store.is_none() || named.is_none() || item.store == named,
                         "`{}::{}` was defined with another store",
                         import.module(),
                         import.name()
                     );
-                    store = item.store;
-                    Some(item.given.provided(core))
+                    store = item.store.or(store);
+                    // Memories and tables grow, so sizes of now are better than those of then.
+                    Some(match (&item.given, core) {
+                        (Given::Item(item), Some(core)) => item.provided(core),
+                        _ => item.provided.clone(),
+                    })
                 }
-                (Some(_), None) => crate::bail!(
-                    "`{}::{}` belongs to a store: use `instantiate` with that store",
-                    import.module(),
-                    import.name()
-                ),
-                (None, _) => None,
             };
             LinkError::check(
                 &mut problems,
@@ -453,21 +445,13 @@ impl<T: 'static> Linker<T> {
         finish_async(store, module, given).await
     }
 
-    /// Resolves and checks imports once, for many instances in any store. All must be host functions.
+    /// Resolves and checks imports once, for many instances: in any store if all imports are host
+    /// functions, else in the one store that the others belong to.
     ///
     /// # Errors
-    /// [`LinkError`], or an item that belongs to a store.
+    /// [`LinkError`] lists all imports that are missing or of another type; or items of two stores.
     pub fn instantiate_pre(&self, module: &Module) -> Result<InstancePre<T>> {
         let (given, store) = self.resolve(None, module)?;
         Ok(InstancePre::new(module, given, store))
-    }
-}
-
-fn host_provided(given: &Given) -> crate::types::Provided {
-    match given {
-        Given::Host(func) => {
-            crate::types::Provided::func(FuncType::from_wasm(Arc::new(func.ty().clone())))
-        }
-        Given::Item(_) => unreachable!("only host functions are asked for here"),
     }
 }

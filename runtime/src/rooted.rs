@@ -4,7 +4,7 @@
 //! long as the store.
 
 use crate::vm::{Object, RootIndex, Store as Core, StoreId, TagRecord};
-use crate::{AsContext, AsContextMut, Result, Tag, Val};
+use crate::{AsContext, AsContextMut, Result, StoreContext, StoreContextMut, Tag, Val};
 use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
@@ -58,6 +58,70 @@ impl<T> Rooted<T> {
                 "a reference was used after the host call that rooted it had returned"
             )
         })
+    }
+}
+
+impl<T> Rooted<T> {
+    /// Whether both refer to the same host value or exception.
+    ///
+    /// # Errors
+    /// When one of them is no longer rooted, or of another store.
+    pub fn ref_eq(store: impl AsContext, a: &Rooted<T>, b: &Rooted<T>) -> Result<bool> {
+        let core = store.as_context().0.core();
+        Ok(a.handle(core)? == b.handle(core)?)
+    }
+}
+
+/// A scope of references outside host functions: those made through it end with it.
+///
+/// ```
+/// use craneway::{AsContextMut, ExternRef, RootScope, Store};
+/// let mut store = Store::<()>::default();
+/// let value = {
+///     let mut scope = RootScope::new(&mut store);
+///     ExternRef::new(&mut scope, "soon gone")?
+/// };
+/// assert!(value.data(&store).is_err());
+/// store.gc();
+/// assert_eq!(store.live_references(), 0);
+/// # Ok::<(), craneway::Error>(())
+/// ```
+pub struct RootScope<C: AsContextMut> {
+    store: C,
+    scope: usize,
+}
+
+impl<C: AsContextMut> RootScope<C> {
+    /// Opens a scope on a store.
+    pub fn new(store: C) -> RootScope<C> {
+        let scope = store.as_context().0.core().handles().enter_scope();
+        RootScope { store, scope }
+    }
+}
+
+impl<C: AsContextMut> Drop for RootScope<C> {
+    fn drop(&mut self) {
+        let core = self.store.as_context_mut().0.core_mut();
+        core.handles_mut().exit_scope(self.scope);
+    }
+}
+
+impl<C: AsContextMut> fmt::Debug for RootScope<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RootScope({})", self.scope)
+    }
+}
+
+impl<C: AsContextMut> AsContext for RootScope<C> {
+    type Data = C::Data;
+    fn as_context(&self) -> StoreContext<'_, C::Data> {
+        self.store.as_context()
+    }
+}
+
+impl<C: AsContextMut> AsContextMut for RootScope<C> {
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, C::Data> {
+        self.store.as_context_mut()
     }
 }
 

@@ -105,6 +105,13 @@ impl<T: fmt::Debug> fmt::Debug for Store<T> {
     }
 }
 
+impl<T: Default> Default for Store<T> {
+    /// An empty store of an engine of its own, with the data's default.
+    fn default() -> Store<T> {
+        Store::new(&Engine::default(), T::default())
+    }
+}
+
 impl<T> Store<T> {
     /// An empty store.
     ///

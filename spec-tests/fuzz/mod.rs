@@ -12,7 +12,9 @@ mod subject;
 mod value;
 mod watch;
 
+use std::any::Any;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use generate::Case;
@@ -141,14 +143,17 @@ impl Lab {
             return Ok(());
         }
         let mut rng = Rng::new(seed ^ 0x5eed);
-        let compared = if case.own {
+        // A panic in an engine is a finding like any other.
+        let compared = catch_unwind(AssertUnwindSafe(|| {
+            if !case.own {
+                return self.compare(&case, &mut rng, counts);
+            }
             let mut own = Counts::default();
             let compared = self.compare_own(&case, &mut rng, &mut own);
             counts.own += own.executions();
             compared
-        } else {
-            self.compare(&case, &mut rng, counts)
-        };
+        }))
+        .unwrap_or_else(|panic| Err(Stop::Differs(format!("panicked: {}", words(&panic)))));
         match compared {
             Ok(()) | Err(Stop::Enough) => Ok(()),
             Err(Stop::Differs(message)) => {
@@ -216,6 +221,12 @@ fn run_both(
         }
     }
     Ok(())
+}
+
+fn words(panic: &Box<dyn Any + Send>) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message")
 }
 
 type Pair = (Box<dyn Running>, Box<dyn Running>);

@@ -125,6 +125,28 @@ impl Func {
         Func::from_host(store.0.core_mut(), &host)
     }
 
+    /// An asynchronous host function with values of any type.
+    ///
+    /// # Panics
+    /// If the system refuses memory for its stub.
+    pub fn new_async<T, F>(mut store: impl AsContextMut<Data = T>, ty: FuncType, func: F) -> Func
+    where
+        T: Send + 'static,
+        F: for<'a> Fn(
+                Caller<'a, T>,
+                &'a [Val],
+                &'a mut [Val],
+            ) -> Box<dyn Future<Output = Result<()>> + Send + 'a>
+            + Send
+            + Sync
+            + 'static,
+    {
+        let store = store.as_context_mut();
+        let host =
+            host_func_async_untyped(store.0.engine(), ty, func).unwrap_or_else(|e| panic!("{e:#}"));
+        Func::from_host(store.0.core_mut(), &host)
+    }
+
     /// Its type.
     ///
     /// # Panics

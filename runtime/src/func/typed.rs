@@ -6,7 +6,9 @@
 use super::Func;
 use super::values::func_from_bits;
 use crate::vm::{AsyncCall, CallFrame, CallShape, Store as Core, call as enter};
-use crate::{AsContextMut, ExnRef, ExternRef, FuncType, Result, Rooted, V128, ValType};
+use crate::{
+    AsContextMut, ExnRef, ExternRef, FuncType, HeapType, RefType, Result, Rooted, V128, ValType,
+};
 use craneway_jit::abi::{INT_ARGS, INT_RESULTS, Loc, VEC_ARGS, VEC_RESULTS};
 use smallvec::SmallVec;
 use std::marker::PhantomData;
@@ -189,6 +191,31 @@ impl WasmTy for Option<Func> {
     }
 }
 
+/// A reference that cannot be null, as the type says; wasm was validated against that type.
+fn not_null<A>(value: Option<A>) -> A {
+    match value {
+        Some(value) => value,
+        None => unreachable!("null arrived where the function's type has no null"),
+    }
+}
+
+macro_rules! not_null_types {
+    ($($ty:ty, $heap:ident;)*) => {$(
+        impl sealed::Sealed for $ty {}
+        impl WasmTy for $ty {
+            const VECTOR: bool = false;
+            const SLOT: usize = 8;
+            fn valtype() -> ValType { ValType::Ref(RefType::new(false, HeapType::$heap)) }
+            fn into_bits(self, core: &StoreHandle<'_>) -> Result<u128> { Some(self).into_bits(core) }
+            fn from_bits(core: &mut StoreHandle<'_>, bits: u128) -> Self {
+                not_null(Option::<$ty>::from_bits(core, bits))
+            }
+        }
+    )*};
+}
+
+not_null_types! { Func, Func; Rooted<ExternRef>, Extern; Rooted<ExnRef>, Exn; }
+
 macro_rules! handles {
     ($($kind:ident $ty:ident;)*) => {$(
         impl sealed::Sealed for Option<Rooted<$kind>> {}
@@ -353,11 +380,17 @@ const fn memory_words<P: WasmParams>() -> usize {
 
 impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
     pub(crate) fn new(core: &Core, func: Func) -> Result<TypedFunc<P, R>> {
-        let (got, want) = (func.type_in(core), func_type::<P, R>());
-        crate::ensure!(
-            *got == *want.as_wasm(),
-            "type mismatch: the function is {got}, not {want}"
-        );
+        let got = FuncType::from_wasm(func.type_in(core));
+        let want = func_type::<P, R>();
+        // What is passed must be taken, and what comes back must be expected.
+        let fits = got.params().len() == want.params().len()
+            && got.results().len() == want.results().len()
+            && want.params().zip(got.params()).all(|(w, g)| w.matches(&g))
+            && got
+                .results()
+                .zip(want.results())
+                .all(|(g, w)| g.matches(&w));
+        crate::ensure!(fits, "type mismatch: the function is {got}, not {want}");
         Ok(TypedFunc {
             func,
             types: PhantomData,
