@@ -183,6 +183,6 @@ impl Memory {
     /// The bytes `start..start + len`, if they are within the memory.
     pub(crate) fn range(&self, start: u64, len: u64) -> Option<*mut u8> {
         let end = start.checked_add(len)?;
-        (end <= self.length as u64).then_some((self.base + start as usize) as *mut u8)
+        (end <= self.length as u64).then(|| (self.base + start as usize) as *mut u8)
     }
 }
