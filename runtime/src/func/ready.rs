@@ -47,7 +47,45 @@ struct Site<T: 'static> {
 // calls ask `T: Send`; frame and activation belong to the same call.
 unsafe impl<T> Send for Site<T> {}
 
+impl<T> Drop for Site<T> {
+    /// Ends the scope of the references that the function made, however it ended: finished, panicked,
+    /// or given up with its call.
+    fn drop(&mut self) {
+        // SAFETY: a site is dropped before the call that it belongs to ends, and that call borrows
+        // the store exclusively. Sites of calls from inside the function are dropped before it.
+        unsafe {
+            let core = (*self.store).core_mut();
+            core.handles_mut().exit_scope(self.scope);
+        }
+    }
+}
+
+/// Polls `future` in the context of the store's runtime if there is no other: what waits for timers
+/// and sockets of tokio needs one even to be asked.
+async fn in_runtime<R>(
+    runtime: Option<tokio::runtime::Handle>,
+    mut future: Pin<Box<dyn Future<Output = R> + Send + '_>>,
+) -> R {
+    std::future::poll_fn(move |cx| {
+        let _entered = runtime
+            .as_ref()
+            .filter(|_| tokio::runtime::Handle::try_current().is_err())
+            .map(|handle| handle.enter());
+        future.as_mut().poll(cx)
+    })
+    .await
+}
+
 impl<T> Site<T> {
+    /// Where the future may wait if the call is synchronous.
+    ///
+    /// # Safety
+    /// The store is alive.
+    unsafe fn runtime(&self) -> Option<tokio::runtime::Handle> {
+        // SAFETY: the caller's promise; nothing else uses the store meanwhile.
+        unsafe { (*self.store).core().runtime.clone() }
+    }
+
     /// Turns results into an outcome: writes them, or leaves with the error.
     ///
     /// # Safety
@@ -55,13 +93,10 @@ impl<T> Site<T> {
     unsafe fn finish(self, result: Result<()>) -> Outcome {
         // SAFETY: the caller's promise.
         unsafe {
-            let core = (*self.store).core_mut();
-            let outcome = match result {
+            match result {
                 Ok(()) => Outcome::Return,
-                Err(e) => fail(core, self.activation, e),
-            };
-            core.handles_mut().exit_scope(self.scope);
-            outcome
+                Err(e) => fail((*self.store).core(), self.activation, e),
+            }
         }
     }
 }
@@ -120,7 +155,7 @@ where
                     }
                     MaybeAsync::Pending(future) => (*activation).drive(Box::pin(async move {
                         let site = site;
-                        let result = future.await;
+                        let result = in_runtime(site.runtime(), future).await;
                         let written = result
                             .and_then(|r| write_results((*site.store).core_mut(), site.frame, r));
                         site.finish(written)
@@ -262,12 +297,13 @@ impl<T: 'static> Future for Untyped<T> {
                 panic!("a finished host function was polled again")
             };
             if this.future.is_none() {
-                this.future = Some((this.start)(
+                let future = (this.start)(
                     site,
                     this.caller,
                     &raw const *this.params,
                     &raw mut *this.results,
-                ));
+                );
+                this.future = Some(Box::pin(in_runtime(site.runtime(), future)));
             }
             let Some(future) = &mut this.future else {
                 panic!("the host function was started")

@@ -243,6 +243,9 @@ pub trait WasmParams: Send + 'static {
     const VECS: usize;
     #[doc(hidden)]
     const COUNT: usize;
+    /// Whether each is a vector, and its bytes on the stack.
+    #[doc(hidden)]
+    const SHAPES: &'static [(bool, usize)];
     #[doc(hidden)]
     fn types() -> Vec<ValType>;
     #[doc(hidden)]
@@ -268,6 +271,7 @@ macro_rules! values {
             const INTS: usize = 0 $(+ !$name::VECTOR as usize)*;
             const VECS: usize = 0 $(+ $name::VECTOR as usize)*;
             const COUNT: usize = Self::INTS + Self::VECS;
+            const SHAPES: &'static [(bool, usize)] = &[$(($name::VECTOR, $name::SLOT)),*];
             fn types() -> Vec<ValType> { vec![$($name::valtype()),*] }
             #[inline]
             fn write(self, core: &StoreHandle<'_>, out: &mut TypedWriter<'_>) -> Result<()> {
@@ -296,6 +300,7 @@ impl<A: WasmTy> WasmParams for A {
     const INTS: usize = !A::VECTOR as usize;
     const VECS: usize = A::VECTOR as usize;
     const COUNT: usize = 1;
+    const SHAPES: &'static [(bool, usize)] = &[(A::VECTOR, A::SLOT)];
     fn types() -> Vec<ValType> {
         vec![A::valtype()]
     }
@@ -369,13 +374,23 @@ type StackArgs = SmallVec<[u64; 16]>;
 /// Room for buffered results.
 type Buffer = SmallVec<[u128; 4]>;
 
-/// Most bytes of memory that values of `P` can need.
-const fn memory_words<P: WasmParams>() -> usize {
-    if P::INTS < INT_ARGS - 1 && P::VECS <= VEC_ARGS {
-        0
-    } else {
-        2 * P::COUNT
+/// Bytes of stack arguments of `P` for a function that returns `R`: what [`Places`] hands out, as
+/// a constant.
+const fn stack_bytes<P: WasmParams, R: WasmParams>() -> usize {
+    let mut ints = 1 + buffered::<R>() as usize;
+    let (mut vecs, mut stack, mut n) = (0, 0usize, 0);
+    while n < P::SHAPES.len() {
+        let (vector, slot) = P::SHAPES[n];
+        n += 1;
+        if vector && vecs < VEC_ARGS {
+            vecs += 1;
+        } else if !vector && ints < INT_ARGS {
+            ints += 1;
+        } else {
+            stack = stack.next_multiple_of(slot) + slot;
+        }
     }
+    stack.next_multiple_of(16)
 }
 
 impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
@@ -411,9 +426,8 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
         stack: &mut StackArgs,
         buffer: &mut Buffer,
     ) -> Result<()> {
-        if memory_words::<P>() > 0 {
-            let abi = craneway_jit::abi::CallAbi::new(func_type::<P, R>().as_wasm());
-            stack.resize(abi.stack_bytes as usize / 8, 0);
+        if const { stack_bytes::<P, R>() } > 0 {
+            stack.resize(const { stack_bytes::<P, R>() } / 8, 0);
         }
         if buffered::<R>() {
             buffer.resize(R::COUNT, 0);
@@ -528,13 +542,15 @@ mod tests {
                 *loc
             );
         }
-        assert!(memory_words::<P>() * 8 >= abi.stack_bytes as usize);
+        assert_eq!(stack_bytes::<P, R>(), abi.stack_bytes as usize);
     }
 
     #[test]
     fn places_are_those_of_the_convention() {
         agrees::<(), ()>();
         agrees::<(i32, f64, V128), (i64, f32)>();
+        agrees::<(i64, i64, i64, i64, i64), ()>();
+        agrees::<(i64, i64, i64, i64, i64, i64), i32>();
         agrees::<(i32, i32, i32, i32, i32, i64, V128, i32), (i32, i32, i32, i32, i32, i32, i32)>();
         agrees::<
             (f32, f32, f32, f32, f32, f32, f32, f32, f32, V128, i32),
