@@ -28,6 +28,10 @@ const OWN: &[(&str, &str)] = &[
         include_str!("../own/memory-edges.wast"),
     ),
     (
+        "stack-edges.wast",
+        include_str!("../own/stack-edges.wast"),
+    ),
+    (
         "tables-edges.wast",
         include_str!("../own/tables-edges.wast"),
     ),
