@@ -10,6 +10,7 @@
 use super::activation::Activation;
 use super::arch;
 use super::code::{self, LoadedModule};
+use super::stack;
 use std::sync::Arc;
 
 /// Most frames that a backtrace keeps.
@@ -55,8 +56,10 @@ impl Frames {
                 high: act.entry_sp,
             };
             if let Some(trap) = &act.trap {
-                frames.low = trap.sp;
-                frames.next = first_of_trap(trap.pc, trap.sp, trap.fp, act.entry_sp);
+                // Below the limit is guard: sp may point there, and nothing may be read.
+                let limit = stack::header_of(trap.sp).map_or(usize::MAX, |h| (*h).limit);
+                frames.low = trap.sp.max(limit);
+                frames.next = frames.first_of_trap(trap.pc, trap.fp);
             } else if act.wasm_fp != 0 {
                 frames.low = act.wasm_sp;
                 frames.next = frames.caller_of(act.wasm_fp);
@@ -79,41 +82,50 @@ impl Frames {
             is_return: true,
         })
     }
-}
 
-/// The innermost frame of a trap. In a trampoline or before a prologue is done, the frame pointer
-/// still is the caller's, and the return address is near sp.
-///
-/// # Safety
-/// As [`Frames::of`].
-unsafe fn first_of_trap(pc: usize, sp: usize, fp: usize, high: usize) -> Option<Frame> {
-    // SAFETY: the store keeps modules of frames alive.
-    let in_function = unsafe { code::find(pc) }.and_then(|m| m.function_at(pc));
-    let Some((_, _)) = in_function else {
-        // A trampoline overflowed before its frame was complete: start at the caller's frame.
-        return unsafe_return_at(sp, high).map(|pc| Frame {
-            pc,
-            fp,
-            is_return: true,
-        });
-    };
-    Some(Frame {
-        pc,
-        fp,
-        is_return: false,
-    })
-}
-
-/// The word at `sp` if it lies on the stack and is a wasm return address.
-fn unsafe_return_at(sp: usize, high: usize) -> Option<usize> {
-    if !sp.is_multiple_of(8) || sp.checked_add(8)? > high {
-        return None;
+    /// The innermost frame of a trap: the interrupted function's, or, where the stack ended in a
+    /// trampoline, that of the function which called the host.
+    ///
+    /// # Safety
+    /// As [`Frames::of`].
+    unsafe fn first_of_trap(&self, pc: usize, fp: usize) -> Option<Frame> {
+        // SAFETY: the store keeps modules of frames alive; the rest as promised by the caller.
+        unsafe {
+            if code::find(pc).and_then(|m| m.function_at(pc)).is_some() {
+                return Some(Frame {
+                    pc,
+                    fp,
+                    is_return: false,
+                });
+            }
+            let offset = arch::offset_in_call_host(pc)?;
+            match arch::prologue_return_slot(offset) {
+                Some(slot) => self.caller_at(slot, fp),
+                None => self.caller_of(fp),
+            }
+        }
     }
-    // SAFETY: the word lies between the interrupted sp and the top of the activation's stack; a
-    // value that is no code address of a live module is refused.
-    unsafe {
-        let pc = *(sp as *const usize);
-        code::find(pc).map(|_| pc)
+
+    /// The caller's frame where the return address lies `slot` bytes above sp: before a prologue
+    /// is done, the frame pointer still is the caller's.
+    ///
+    /// # Safety
+    /// As [`Frames::of`].
+    unsafe fn caller_at(&self, slot: usize, fp: usize) -> Option<Frame> {
+        let at = self.low.checked_add(slot)?;
+        if !at.is_multiple_of(8) || at.checked_add(8)? > self.high {
+            return None;
+        }
+        // SAFETY: the word lies between the lowest readable address and the top of the
+        // activation's stack; a value that is no code address of a live module is refused.
+        unsafe {
+            let pc = *(at as *const usize);
+            code::find(pc).map(|_| Frame {
+                pc,
+                fp,
+                is_return: true,
+            })
+        }
     }
 }
 
@@ -131,11 +143,7 @@ impl Iterator for Frames {
                 at.and_then(|(_, offset)| arch::prologue_return_slot(offset))
             };
             self.next = match early {
-                Some(slot) => unsafe_return_at(self.low + slot, self.high).map(|pc| Frame {
-                    pc,
-                    fp: frame.fp,
-                    is_return: true,
-                }),
+                Some(slot) => self.caller_at(slot, frame.fp),
                 None => self.caller_of(frame.fp),
             };
         }
@@ -155,7 +163,7 @@ pub(crate) unsafe fn capture(activation: *const Activation) -> Vec<RawFrame> {
         unsafe {
             let outer_on_same_stack = Frames::of(at);
             for frame in outer_on_same_stack {
-                if out.len() == MAX_FRAMES {
+                if out.len() >= MAX_FRAMES {
                     return out;
                 }
                 // A return address belongs to the call before it.
@@ -164,9 +172,7 @@ pub(crate) unsafe fn capture(activation: *const Activation) -> Vec<RawFrame> {
                 } else {
                     frame.pc
                 };
-                if let Some(found) = describe(pc, (*at).store) {
-                    out.push(found);
-                }
+                describe(pc, (*at).store, &mut out);
             }
             at = (*at).prev;
         }
@@ -174,18 +180,25 @@ pub(crate) unsafe fn capture(activation: *const Activation) -> Vec<RawFrame> {
     out
 }
 
+/// Adds the frames that `pc` stands for: inlined functions have one each.
+///
 /// # Safety
 /// `store` is alive.
-unsafe fn describe(pc: usize, store: *const super::store::Store) -> Option<RawFrame> {
+unsafe fn describe(
+    pc: usize,
+    store: *const super::store::Store,
+    out: &mut Vec<RawFrame>,
+) -> Option<()> {
     // SAFETY: frames belong to modules that the store holds.
     unsafe {
         let found = code::find(pc)?;
         let (func_index, _) = found.function_at(pc)?;
         let module = (*store).module_arc(found)?;
-        Some(RawFrame {
-            module,
-            func_index,
-            wasm_offset: found.wasm_offset_at(pc),
-        })
+        out.extend(found.frames_at(pc).into_iter().map(|frame| RawFrame {
+            module: module.clone(),
+            func_index: frame.inlined.unwrap_or(func_index),
+            wasm_offset: frame.wasm_offset,
+        }));
+        Some(())
     }
 }

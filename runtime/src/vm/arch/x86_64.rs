@@ -340,6 +340,12 @@ pub(crate) fn call_host_address() -> usize {
     craneway_call_host as *const () as usize
 }
 
+/// How far `pc` is into the trampoline for host calls, if it lies there.
+pub(crate) fn offset_in_call_host(pc: usize) -> Option<u32> {
+    let range = call_host_address()..craneway_call_host_end as *const () as usize;
+    range.contains(&pc).then(|| (pc - range.start) as u32)
+}
+
 /// Return address that ends the frames of an activation.
 pub(crate) fn enter_return_address() -> usize {
     craneway_enter_return as *const () as usize
