@@ -5,13 +5,14 @@ use crate::abi::VmLayout;
 use crate::codegen::{CompiledFunction, Isas, Worker};
 use crate::error::{CompileError, CompileErrorKind};
 use crate::image::Image;
+use crate::inline::InlinePlan;
 use crate::link;
 use crate::module::{FunctionBody, Module, parse};
-use crate::settings::Settings;
+use crate::settings::{OptLevel, Settings};
 use crate::translate::FuncEnv;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use wasmparser::{FuncToValidate, FuncValidatorAllocations};
+use wasmparser::FuncValidatorAllocations;
 
 /// A compiled module: what it declares, how its instances are laid out, and its code.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -84,10 +85,17 @@ impl Compiler {
         let mut module = parsed.module;
         let layout = VmLayout::new(&module, self.settings.page_size)
             .map_err(|message| CompileError::new(CompileErrorKind::Limit, message))?;
+        let inline = match self.settings.opt_level {
+            OptLevel::Speed => tracing::debug_span!("plan inlining")
+                .in_scope(|| InlinePlan::new(&module, &parsed.bodies, self.settings.parallel)),
+            OptLevel::None => InlinePlan::nothing(),
+        };
         let env = FuncEnv {
             module: &module,
             layout: &layout,
             settings: &self.settings,
+            bodies: &parsed.bodies,
+            inline: &inline,
         };
         let functions =
             tracing::debug_span!("compile", functions = parsed.bodies.len()).in_scope(|| {
@@ -122,7 +130,16 @@ impl Compiler {
             let mut worker = worker();
             bodies.iter().map(|body| map(&mut worker, body)).collect()
         };
-        results.into_iter().collect()
+        // An error in an inlined body appears in each caller, with the function it is in.
+        let function = |e: &CompileError| e.function.as_ref().map(|f| f.0);
+        match results
+            .iter()
+            .filter_map(|r| r.as_ref().err())
+            .min_by_key(|e| function(e))
+        {
+            Some(first) => Err(first.clone()),
+            None => results.into_iter().collect(),
+        }
     }
 }
 
@@ -132,18 +149,12 @@ fn validate_body(
     body: &FunctionBody<'_>,
     module: &Module,
 ) -> Result<(), CompileError> {
-    let from = &body.to_validate;
-    let to_validate = FuncToValidate {
-        resources: from.resources.clone(),
-        index: from.index,
-        ty: from.ty,
-        features: from.features,
-    };
-    let mut validator = to_validate.into_validator(std::mem::take(allocations));
+    let index = body.to_validate.index;
+    let mut validator = body.validator(std::mem::take(allocations));
     let result = validator.validate(&body.body);
     *allocations = validator.into_allocations();
     result.map_err(|e| {
         CompileError::from_parser(&e, CompileErrorKind::Invalid)
-            .in_function(from.index, module.function_name(from.index))
+            .in_function(index, module.function_name(index))
     })
 }

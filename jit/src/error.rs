@@ -53,8 +53,10 @@ impl CompileError {
         }
     }
 
+    /// An error in a body that is translated as a part of another function stays with its own.
     pub(crate) fn in_function(mut self, index: u32, name: Option<&str>) -> CompileError {
-        self.function = Some((index, name.map(str::to_string)));
+        self.function
+            .get_or_insert_with(|| (index, name.map(str::to_string)));
         self
     }
 }

@@ -57,6 +57,32 @@ pub struct StackMap {
     pub slots: Vec<u32>,
 }
 
+/// The location of code that comes from no operator.
+pub(crate) const NO_LOCATION: u32 = u32::MAX;
+
+/// A function body that was compiled as a part of another function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InlinedRange {
+    /// Its first location; the next entry's is the end.
+    pub first: u32,
+    /// The location of the call that it replaces.
+    pub call: u32,
+    /// The function that the body is of.
+    pub function: u32,
+    /// The offset in the wasm binary that `first` stands for.
+    pub offset: u32,
+}
+
+/// A frame as wasm has it: the function, unless it is the one that the code belongs to, and the
+/// offset in the wasm binary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodeFrame {
+    /// The inlined function; `None` for the function whose code it is.
+    pub inlined: Option<u32>,
+    /// The offset in the wasm binary, if the code comes from an operator.
+    pub wasm_offset: Option<u32>,
+}
+
 /// Compiled code and its tables, each sorted by offset.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Image {
@@ -67,8 +93,15 @@ pub struct Image {
     pub functions: Vec<FuncRange>,
     /// Offsets of instructions that may trap, with [`TrapCode`] discriminants.
     pub traps: Vec<(u32, u8)>,
-    /// Starts of code runs and the offset in the wasm binary that each comes from (`u32::MAX`: none).
+    /// Starts of code runs and the location of each: the offset in the wasm binary that it comes
+    /// from, a location in one of `inlined`, or `u32::MAX` for none.
     pub locations: Vec<(u32, u32)>,
+    /// Inlined bodies, by their locations, which are those from 2^31.
+    pub inlined: Vec<InlinedRange>,
+    /// Number of locations that inlined bodies have.
+    pub inlined_locations: u32,
+    /// By defined function: offset in the wasm binary of its first operator.
+    pub first_offsets: Vec<u32>,
     /// Calls with exception handlers.
     pub call_sites: Vec<CallSite>,
     /// Stack maps of calls.
@@ -92,11 +125,39 @@ impl Image {
         self.functions.iter().position(inside).map(|i| i as u32)
     }
 
-    /// The offset in the wasm binary that the code at `offset` comes from.
-    pub fn location_at(&self, offset: u32) -> Option<u32> {
+    /// The frames that the code at `offset` stands for, innermost first: those of inlined bodies,
+    /// and at last that of the function itself.
+    pub fn frames_at(&self, offset: u32) -> Vec<CodeFrame> {
         let next = self.locations.partition_point(|l| l.0 <= offset);
-        let wasm = self.locations.get(next.checked_sub(1)?)?.1;
-        (wasm != u32::MAX).then_some(wasm)
+        let found = next.checked_sub(1).and_then(|at| self.locations.get(at));
+        let mut location = found.map(|l| l.1).filter(|l| *l != NO_LOCATION);
+        let mut frames = Vec::new();
+        while let Some(body) = location.and_then(|l| self.inlined_at(l)) {
+            frames.push(CodeFrame {
+                inlined: Some(body.function),
+                wasm_offset: location.map(|l| l - body.first + body.offset),
+            });
+            location = Some(body.call);
+        }
+        frames.push(CodeFrame {
+            inlined: None,
+            wasm_offset: location,
+        });
+        frames
+    }
+
+    /// The inlined body that has `location`. The call that it replaces has a smaller one.
+    fn inlined_at(&self, location: u32) -> Option<&InlinedRange> {
+        if location < crate::translate::INLINED_LOCATIONS {
+            return None;
+        }
+        let next = self.inlined.partition_point(|b| b.first <= location);
+        self.inlined.get(next.checked_sub(1)?)
+    }
+
+    /// The offset in the wasm binary that the code at `offset` comes from, in whatever function.
+    pub fn location_at(&self, offset: u32) -> Option<u32> {
+        self.frames_at(offset)[0].wasm_offset
     }
 
     /// The call site that returns to `offset`, if it has handlers.

@@ -13,6 +13,7 @@ mod codegen;
 mod compile;
 mod error;
 mod image;
+mod inline;
 mod link;
 pub mod module;
 mod opt;
@@ -22,5 +23,7 @@ mod translate;
 pub use code_memory::CodeMemory;
 pub use compile::{CompiledModule, Compiler};
 pub use error::{CompileError, CompileErrorKind};
-pub use image::{CallSite, FuncRange, Handler, HandlerTag, Image, StackMap};
+pub use image::{
+    CallSite, CodeFrame, FuncRange, Handler, HandlerTag, Image, InlinedRange, StackMap,
+};
 pub use settings::{Features, OptLevel, Settings, cranelift_version};

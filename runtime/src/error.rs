@@ -82,8 +82,7 @@ impl FrameInfo {
     pub fn func_offset(&self) -> Option<usize> {
         let compiled = self.module.compiled();
         let defined = compiled.module.defined_index(self.func_index)?;
-        let start = compiled.image.functions.get(defined as usize)?.start;
-        let first = compiled.image.location_at(start)?;
+        let first = *compiled.image.first_offsets.get(defined as usize)?;
         self.wasm_offset?.checked_sub(first).map(|o| o as usize)
     }
 }

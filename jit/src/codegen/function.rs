@@ -5,7 +5,7 @@ use super::plan::Plan;
 use crate::error::{CompileError, CompileErrorKind};
 use crate::module::FunctionBody;
 use crate::opt;
-use crate::translate::{FuncEnv, Shape, translate_function};
+use crate::translate::{FuncEnv, InlinedBody, Translated, translate_function};
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{ExternalName, Function};
@@ -13,16 +13,20 @@ use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::{CompiledCode, Context, FinalizedRelocTarget};
 use cranelift_frontend::FunctionBuilderContext;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use wasmparser::{FuncToValidate, FuncValidatorAllocations};
+use wasmparser::FuncValidatorAllocations;
 
 /// A function's machine code with everything the linker needs.
 pub(crate) struct CompiledFunction {
     /// Function index in the module.
     pub(crate) index: u32,
-    /// The code and its tables.
-    pub(crate) code: CompiledCode,
+    /// The code and its tables; none if every call of it is inlined.
+    pub(crate) code: Option<CompiledCode>,
     /// Places that refer to other functions.
     pub(crate) relocations: Vec<Relocation>,
+    /// Bodies inlined into it.
+    pub(crate) inlined: Vec<InlinedBody>,
+    /// Offset in the binary of its first operator.
+    pub(crate) first_offset: u32,
     /// Proposals whose operators it uses ([`crate::module::met`]).
     pub(crate) proposals: u16,
 }
@@ -77,6 +81,9 @@ impl Worker {
     ) -> Result<CompiledFunction, CompileError> {
         let index = body.to_validate.index;
         let name = env.module.function_name(index);
+        if !env.inline.needs_code(index - env.module.imported_functions) {
+            return self.only_validate(env, body);
+        }
         let _span = tracing::trace_span!("function", index, name).entered();
         let mut plan = None;
         loop {
@@ -101,6 +108,32 @@ impl Worker {
         }
     }
 
+    /// A function that only exists inside its callers: they translate it, and it is validated here,
+    /// so that an error in it is reported wherever it is inlined.
+    fn only_validate(
+        &mut self,
+        env: FuncEnv<'_>,
+        body: &FunctionBody<'_>,
+    ) -> Result<CompiledFunction, CompileError> {
+        let index = body.to_validate.index;
+        let mut validator = body.validator(std::mem::take(&mut self.validation));
+        let result = validator.validate(&body.body);
+        self.validation = validator.into_allocations();
+        let operators = body.body.get_operators_reader();
+        result.map_err(|e| {
+            CompileError::from_parser(&e, CompileErrorKind::Invalid)
+                .in_function(index, env.module.function_name(index))
+        })?;
+        Ok(CompiledFunction {
+            index,
+            code: None,
+            relocations: Vec::new(),
+            inlined: Vec::new(),
+            first_offset: operators.map_or(0, |r| r.original_position() as u32),
+            proposals: 0,
+        })
+    }
+
     /// Translates and compiles once, by `plan` or by the plan that the function's shape asks for.
     fn attempt(
         &mut self,
@@ -111,10 +144,10 @@ impl Worker {
     ) -> Result<CompiledFunction, (Failure, Plan)> {
         let mut current = plan.unwrap_or(Plan::Speed);
         let result = catch_unwind(AssertUnwindSafe(|| {
-            let shape = self.translate(env, isas, body).map_err(Failure::Module)?;
-            current = plan.unwrap_or_else(|| Plan::first(env.settings.opt_level, shape));
+            let translated = self.translate(env, isas, body).map_err(Failure::Module)?;
+            current = plan.unwrap_or_else(|| Plan::first(env.settings.opt_level, translated.shape));
             generate(&mut self.context, isas, current).map_err(Failure::Generator)?;
-            self.finish(body.to_validate.index, shape)
+            self.finish(body.to_validate.index, translated)
                 .map_err(Failure::Module)
         }));
         match result {
@@ -129,19 +162,12 @@ impl Worker {
         env: FuncEnv<'_>,
         isas: &Isas,
         body: &FunctionBody<'_>,
-    ) -> Result<Shape, CompileError> {
+    ) -> Result<Translated, CompileError> {
         self.context.clear();
-        let from = &body.to_validate;
-        let to_validate = FuncToValidate {
-            resources: from.resources.clone(),
-            index: from.index,
-            ty: from.ty,
-            features: from.features,
-        };
-        let mut validator = to_validate.into_validator(std::mem::take(&mut self.validation));
-        let shape = translate_function(
+        let mut validator = body.validator(std::mem::take(&mut self.validation));
+        let translated = translate_function(
             env,
-            from.index,
+            body.to_validate.index,
             &body.body,
             &mut validator,
             &mut self.context.func,
@@ -149,11 +175,15 @@ impl Worker {
             isas.none.frontend_config(),
         );
         self.validation = validator.into_allocations();
-        shape
+        translated
     }
 
     /// Takes the compiled code out of the context.
-    fn finish(&mut self, index: u32, shape: Shape) -> Result<CompiledFunction, CompileError> {
+    fn finish(
+        &mut self,
+        index: u32,
+        translated: Translated,
+    ) -> Result<CompiledFunction, CompileError> {
         let code = self.context.take_compiled_code().ok_or_else(|| {
             CompileError::new(
                 CompileErrorKind::TooLarge,
@@ -163,9 +193,11 @@ impl Worker {
         let relocations = relocations(&self.context.func, &code)?;
         Ok(CompiledFunction {
             index,
-            code,
+            code: Some(code),
             relocations,
-            proposals: shape.proposals,
+            inlined: translated.inlined,
+            first_offset: translated.first_offset,
+            proposals: translated.shape.proposals,
         })
     }
 }

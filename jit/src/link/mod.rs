@@ -4,11 +4,13 @@
 
 use crate::codegen::CompiledFunction;
 use crate::error::{CompileError, CompileErrorKind};
-use crate::image::{CallSite, FuncRange, Handler, HandlerTag, Image, StackMap};
-use crate::translate::trap_from_clif;
+use crate::image::{
+    CallSite, FuncRange, Handler, HandlerTag, Image, InlinedRange, NO_LOCATION, StackMap,
+};
+use crate::translate::{INLINED_LOCATIONS, InlinedBody, trap_from_clif};
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::{
-    ExceptionContextLoc, FinalizedMachCallSite, FinalizedMachExceptionHandler,
+    CompiledCode, ExceptionContextLoc, FinalizedMachCallSite, FinalizedMachExceptionHandler,
 };
 
 /// Functions start at multiples of this.
@@ -26,15 +28,17 @@ pub(crate) fn link(functions: &[CompiledFunction], imported: u32) -> Result<Imag
     };
     let end = image.functions.last().map_or(0, |f| f.start + f.len);
     image.text = vec![FILLER; end as usize];
+    image.first_offsets = functions.iter().map(|f| f.first_offset).collect();
     for (function, range) in functions.iter().zip(image.functions.clone()) {
+        let Some(code) = &function.code else { continue };
         let bytes = range.start as usize..(range.start + range.len) as usize;
-        image.text[bytes].copy_from_slice(function.code.buffer.data());
+        image.text[bytes].copy_from_slice(code.buffer.data());
         patch(&mut image, function, range.start, imported)?;
-        add_traps(&mut image, function, range.start)?;
-        add_locations(&mut image, function, range);
-        add_stack_maps(&mut image, function, range.start);
-        for site in function
-            .code
+        add_traps(&mut image, code, function.index, range.start)?;
+        let shift = add_inlined(&mut image, &function.inlined);
+        add_locations(&mut image, code, range, shift);
+        add_stack_maps(&mut image, code, range.start);
+        for site in code
             .buffer
             .call_sites()
             .filter(|s| !s.exception_handlers.is_empty())
@@ -50,9 +54,16 @@ fn place(functions: &[CompiledFunction]) -> Result<Vec<FuncRange>, CompileError>
     let mut end = 0u64;
     let mut ranges = Vec::with_capacity(functions.len());
     for function in functions {
-        let align = u64::from(function.code.buffer.alignment.max(FUNCTION_ALIGN));
+        let Some(code) = &function.code else {
+            ranges.push(FuncRange {
+                start: end as u32,
+                len: 0,
+            });
+            continue;
+        };
+        let align = u64::from(code.buffer.alignment.max(FUNCTION_ALIGN));
         let start = end.next_multiple_of(align);
-        let len = function.code.buffer.data().len() as u64;
+        let len = code.buffer.data().len() as u64;
         end = start + len;
         if end > MAX_TEXT {
             let message = format!("the module's code needs more than {MAX_TEXT} bytes");
@@ -109,24 +120,53 @@ fn patch(
 
 fn add_traps(
     image: &mut Image,
-    function: &CompiledFunction,
+    code: &CompiledCode,
+    function: u32,
     start: u32,
 ) -> Result<(), CompileError> {
-    for trap in function.code.buffer.traps() {
-        let code = trap_from_clif(trap.code).ok_or_else(|| {
+    for trap in code.buffer.traps() {
+        let trap_code = trap_from_clif(trap.code).ok_or_else(|| {
             refused(format!(
-                "function {} has an unknown trap {:?}",
-                function.index, trap.code
+                "function {function} has an unknown trap {:?}",
+                trap.code
             ))
         })?;
-        image.traps.push((start + trap.offset, code as u8));
+        image.traps.push((start + trap.offset, trap_code as u8));
     }
     Ok(())
 }
 
+/// Adds the bodies inlined into a function; what is to be added to their locations, which count
+/// from the same start in every function. None if the image has no locations left for them.
+fn add_inlined(image: &mut Image, bodies: &[InlinedBody]) -> Option<u32> {
+    let shift = image.inlined_locations;
+    let last = bodies.last().map_or(INLINED_LOCATIONS, |b| b.end);
+    // `NO_LOCATION` stays free.
+    if last.checked_add(shift).is_none_or(|end| end == NO_LOCATION) {
+        return None;
+    }
+    let rebase = |location: u32| rebase(location, shift);
+    image.inlined.extend(bodies.iter().map(|body| InlinedRange {
+        first: rebase(body.first),
+        call: rebase(body.call),
+        function: body.function,
+        offset: body.offset,
+    }));
+    image.inlined_locations += last - INLINED_LOCATIONS;
+    Some(shift)
+}
+
+/// A location of a function's code among those of the image.
+fn rebase(location: u32, shift: u32) -> u32 {
+    if location < INLINED_LOCATIONS {
+        location
+    } else {
+        location + shift
+    }
+}
+
 /// Adds the source locations of a function, equal neighbours merged.
-fn add_locations(image: &mut Image, function: &CompiledFunction, range: FuncRange) {
-    const NONE: u32 = u32::MAX;
+fn add_locations(image: &mut Image, code: &CompiledCode, range: FuncRange, shift: Option<u32>) {
     let mut add = |offset: u32, location: u32| {
         let locations = &mut image.locations;
         if let Some(last) = locations.last_mut().filter(|l| l.0 == offset) {
@@ -135,20 +175,21 @@ fn add_locations(image: &mut Image, function: &CompiledFunction, range: FuncRang
             locations.push((offset, location));
         }
     };
-    add(range.start, NONE);
-    for run in function.code.buffer.get_srclocs_sorted() {
-        let location = if run.loc.is_default() {
-            NONE
-        } else {
-            run.loc.bits()
+    add(range.start, NO_LOCATION);
+    for run in code.buffer.get_srclocs_sorted() {
+        let location = match (run.loc.is_default(), run.loc.bits(), shift) {
+            (true, ..) => NO_LOCATION,
+            (_, bits, Some(shift)) => rebase(bits, shift),
+            (_, bits, None) if bits < INLINED_LOCATIONS => bits,
+            _ => NO_LOCATION,
         };
         add(range.start + run.start, location);
-        add(range.start + run.end, NONE);
+        add(range.start + run.end, NO_LOCATION);
     }
 }
 
-fn add_stack_maps(image: &mut Image, function: &CompiledFunction, start: u32) {
-    for (ret, frame_offset, map) in function.code.buffer.user_stack_maps() {
+fn add_stack_maps(image: &mut Image, code: &CompiledCode, start: u32) {
+    for (ret, frame_offset, map) in code.buffer.user_stack_maps() {
         let mut slots: Vec<u32> = map.entries().map(|(_, offset)| offset).collect();
         if !slots.is_empty() {
             slots.sort_unstable();

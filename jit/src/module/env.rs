@@ -11,8 +11,9 @@ use super::{
 use crate::error::{CompileError, CompileErrorKind};
 use crate::settings::{Features, Settings};
 use wasmparser::{
-    CompositeInnerType, DataKind, ElementKind, Encoding, ExternalKind, FuncToValidate, KnownCustom,
-    Parser, Payload, TableInit, TypeRef, ValidPayload, Validator, ValidatorResources, WasmFeatures,
+    CompositeInnerType, DataKind, ElementKind, Encoding, ExternalKind, FuncToValidate,
+    FuncValidator, FuncValidatorAllocations, KnownCustom, Parser, Payload, TableInit, TypeRef,
+    ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
 /// A function body that is still to be validated.
@@ -21,6 +22,23 @@ pub(crate) struct FunctionBody<'a> {
     pub(crate) to_validate: FuncToValidate<ValidatorResources>,
     /// Its bytes.
     pub(crate) body: wasmparser::FunctionBody<'a>,
+}
+
+impl FunctionBody<'_> {
+    /// A validator at the start of the body.
+    pub(crate) fn validator(
+        &self,
+        allocations: FuncValidatorAllocations,
+    ) -> FuncValidator<ValidatorResources> {
+        let from = &self.to_validate;
+        let to_validate = FuncToValidate {
+            resources: from.resources.clone(),
+            index: from.index,
+            ty: from.ty,
+            features: from.features,
+        };
+        to_validate.into_validator(allocations)
+    }
 }
 
 /// A module whose sections are valid, and its bodies, which are still to be.

@@ -194,6 +194,10 @@ impl<'a> FuncTranslator<'a> {
     }
 
     pub(super) fn visit_call(&mut self, function_index: u32) {
+        if self.inlines(function_index) {
+            self.inlining.pending = Some(function_index);
+            return;
+        }
         let type_index = self.env.module.functions[function_index as usize];
         let signature = self.signature_of(type_index);
         let callee = self.callee(function_index, signature);

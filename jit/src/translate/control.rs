@@ -281,7 +281,11 @@ impl<'a> FuncTranslator<'a> {
 
     pub(super) fn visit_return(&mut self) {
         let results = self.pop_many(self.results.len());
-        self.emit_return(&results);
+        if self.is_inlined() {
+            self.return_to_caller(&results);
+        } else {
+            self.emit_return(&results);
+        }
         self.reachable = false;
     }
 

@@ -4,6 +4,7 @@
 //!   validate    drives one body: every operator goes through the validator, then to the translator
 //!   stack       operand stack and the small helpers that all operator families use
 //!   frame       the control stack
+//!   inline      a callee's body translated at its call
 //!   control calls variables memory tables refs exceptions numeric conversions simd atomics
 //!               one file per family of operators
 //!   signature trap flags
@@ -18,6 +19,7 @@ mod conversions;
 mod exceptions;
 mod flags;
 mod frame;
+mod inline;
 mod memory;
 mod numeric;
 mod refs;
@@ -29,18 +31,21 @@ mod trap;
 mod validate;
 mod variables;
 
+pub(crate) use inline::{INLINED_LOCATIONS, InlinedBody};
 pub(crate) use trap::from_clif as trap_from_clif;
 pub(crate) use validate::translate_function;
 
 use crate::abi::{Builtin, CallAbi, ResultsAbi, VmLayout};
 use crate::error::CompileError;
-use crate::module::{Module, ValType};
+use crate::inline::InlinePlan;
+use crate::module::{FunctionBody, Module, ValType};
 use crate::settings::Settings;
 use cranelift_codegen::ir::{
     AliasRegion, Block, FuncRef, Function, SigRef, StackSlot, UserFuncName, Value,
 };
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use frame::{Frame, Handler};
+use inline::{Inlining, Source};
 use std::collections::HashMap;
 
 /// What the translation of a function reads of its module.
@@ -52,6 +57,21 @@ pub(crate) struct FuncEnv<'a> {
     pub(crate) layout: &'a VmLayout,
     /// What was asked for.
     pub(crate) settings: &'a Settings,
+    /// The bodies of the defined functions.
+    pub(crate) bodies: &'a [FunctionBody<'a>],
+    /// Which calls become their callees' bodies.
+    pub(crate) inline: &'a InlinePlan,
+}
+
+/// A function translated: measures that decide how it may be compiled, and what explains its code.
+#[derive(Debug, Default)]
+pub(crate) struct Translated {
+    /// Measures.
+    pub(crate) shape: Shape,
+    /// Bodies that were inlined, in the order of their locations.
+    pub(crate) inlined: Vec<InlinedBody>,
+    /// Offset in the binary of its first operator.
+    pub(crate) first_offset: u32,
 }
 
 /// Measures of a function that decide how it may be compiled.
@@ -87,6 +107,11 @@ pub(super) struct FuncTranslator<'a> {
     /// Handlers of the `try_table`s around the current point, innermost last.
     handlers: Vec<Handler>,
     locals: Vec<Variable>,
+    /// The body that is being translated.
+    source: Source,
+    inlining: Inlining,
+    /// Offset in the binary of the current operator.
+    offset: u32,
     /// Whether the current point can be reached.
     pub(super) reachable: bool,
     /// The first reason why the function cannot be translated.
@@ -134,6 +159,9 @@ impl<'a> FuncTranslator<'a> {
             control: Vec::new(),
             handlers: Vec::new(),
             locals: Vec::new(),
+            source: Source::root(index),
+            inlining: Inlining::default(),
+            offset: 0,
             reachable: true,
             error: None,
             proposals: 0,
@@ -185,14 +213,17 @@ impl<'a> FuncTranslator<'a> {
     }
 
     /// Ends the function; all its operators have been visited.
-    pub(super) fn finish(mut self, config: cranelift_codegen::isa::TargetFrontendConfig) -> Shape {
+    pub(super) fn finish(
+        mut self,
+        config: cranelift_codegen::isa::TargetFrontendConfig,
+    ) -> (Shape, Vec<InlinedBody>) {
         debug_assert!(self.control.is_empty());
         if self.builder.current_block().is_some() && self.reachable {
             let results = self.stack.split_off(self.stack.len() - self.results.len());
             self.emit_return(&results);
         }
         let blocks = self.builder.func.dfg.blocks.len() as u32;
-        let locals = self.locals.len() as u32;
+        let locals = (self.locals.len() + self.inlining.variables()) as u32;
         let loop_depth = self.max_loop_depth;
         let block_params = self
             .builder
@@ -203,12 +234,13 @@ impl<'a> FuncTranslator<'a> {
             .max()
             .unwrap_or(0);
         self.builder.finalize(config);
-        Shape {
+        let shape = Shape {
             loop_depth,
             locals,
             block_params,
             blocks,
             proposals: self.proposals,
-        }
+        };
+        (shape, self.inlining.bodies)
     }
 }

@@ -2,15 +2,15 @@
 //!
 //! It must never translate an operator that the validator has not accepted.
 
-use super::{FuncEnv, FuncTranslator, Shape};
+use super::{FuncEnv, FuncTranslator, Translated};
 use crate::error::{CompileError, CompileErrorKind};
-use crate::module::{convert_val_type, met};
+use crate::module::{ValType, convert_val_type, met};
 use cranelift_codegen::ir::{Function, SourceLoc};
 use cranelift_codegen::isa::TargetFrontendConfig;
 use cranelift_frontend::FunctionBuilderContext;
 use wasmparser::{
-    BinaryReaderError, FrameKind, FrameStack, FuncValidator, FunctionBody, ValidatorResources,
-    VisitOperator, VisitSimdOperator,
+    BinaryReader, BinaryReaderError, FrameKind, FrameStack, FuncValidator,
+    FuncValidatorAllocations, FunctionBody, ValidatorResources, VisitOperator, VisitSimdOperator,
 };
 
 /// Validates `body`, function `index` of the module, and translates it into `func`.
@@ -22,26 +22,59 @@ pub(crate) fn translate_function(
     func: &mut Function,
     context: &mut FunctionBuilderContext,
     config: TargetFrontendConfig,
-) -> Result<Shape, CompileError> {
-    let malformed =
-        |e: BinaryReaderError| CompileError::from_parser(&e, CompileErrorKind::Malformed);
+) -> Result<Translated, CompileError> {
     let mut reader = body.get_binary_reader();
-    validator
-        .read_locals(&mut reader)
-        .map_err(|e| CompileError::from_parser(&e, CompileErrorKind::Invalid))?;
+    let locals = read_locals(env, index, &mut reader, validator)?;
     let mut translator = FuncTranslator::new(env, index, func, context);
-    for local in env.module.func_type(index).params.len() as u32..validator.len_locals() {
-        let ty = validator
-            .get_local_type(local)
-            .and_then(convert_val_type)
-            .ok_or_else(|| {
+    for ty in locals {
+        translator.declare_locals(1, ty);
+    }
+    let first_offset = reader.original_position() as u32;
+    drive(&mut reader, validator, &mut translator)?;
+    let (shape, inlined) = translator.finish(config);
+    Ok(Translated {
+        shape,
+        inlined,
+        first_offset,
+    })
+}
+
+fn malformed(e: BinaryReaderError) -> CompileError {
+    CompileError::from_parser(&e, CompileErrorKind::Malformed)
+}
+
+fn invalid(e: BinaryReaderError) -> CompileError {
+    CompileError::from_parser(&e, CompileErrorKind::Invalid)
+}
+
+/// Validates the declarations of a body's locals; their types, without the parameters.
+fn read_locals(
+    env: FuncEnv<'_>,
+    index: u32,
+    reader: &mut BinaryReader<'_>,
+    validator: &mut FuncValidator<ValidatorResources>,
+) -> Result<Vec<ValType>, CompileError> {
+    validator.read_locals(reader).map_err(invalid)?;
+    let params = env.module.func_type(index).params.len() as u32;
+    (params..validator.len_locals())
+        .map(|local| {
+            let ty = validator.get_local_type(local).and_then(convert_val_type);
+            ty.ok_or_else(|| {
                 CompileError::new(
                     CompileErrorKind::Unsupported,
                     format!("local {local} has an unsupported type"),
                 )
-            })?;
-        translator.declare_locals(1, ty);
-    }
+            })
+        })
+        .collect()
+}
+
+/// Feeds the operators that `reader` has left to the validator and the translator.
+fn drive<'a>(
+    reader: &mut BinaryReader<'_>,
+    validator: &mut FuncValidator<ValidatorResources>,
+    translator: &mut FuncTranslator<'a>,
+) -> Result<(), CompileError> {
     let mut visitor = ValidateThenTranslate {
         validator,
         translator,
@@ -49,26 +82,53 @@ pub(crate) fn translate_function(
     };
     while !reader.eof() {
         visitor.offset = reader.original_position();
-        let location = SourceLoc::new(visitor.offset as u32);
-        visitor.translator.builder.set_srcloc(location);
+        visitor.translator.offset = visitor.offset as u32;
+        let location = visitor.translator.location(visitor.offset as u32);
+        visitor
+            .translator
+            .builder
+            .set_srcloc(SourceLoc::new(location));
         reader
             .visit_operator(&mut visitor)
             .map_err(malformed)?
-            .map_err(|e| CompileError::from_parser(&e, CompileErrorKind::Invalid))?;
+            .map_err(invalid)?;
         if let Some(mut error) = visitor.translator.error.take() {
             error.offset.get_or_insert(visitor.offset);
             return Err(error);
         }
+        if let Some(callee) = visitor.translator.inlining.pending.take() {
+            let name = visitor.translator.env.module.function_name(callee);
+            translate_inlined(visitor.translator, callee)
+                .map_err(|e| e.in_function(callee, name))?;
+        }
     }
     visitor.offset = reader.original_position();
-    reader.finish_expression(&visitor).map_err(malformed)?;
-    Ok(visitor.translator.finish(config))
+    reader.finish_expression(&visitor).map_err(malformed)
 }
 
-/// The visitor that [`translate_function`] feeds with operators.
+/// Translates the body of `callee` in place of a call of it. The depth of nesting is bounded by the
+/// plan.
+fn translate_inlined(translator: &mut FuncTranslator<'_>, callee: u32) -> Result<(), CompileError> {
+    let env = translator.env;
+    let defined = callee - env.module.imported_functions;
+    let body = &env.bodies[defined as usize];
+    let mut validator = body.validator(FuncValidatorAllocations::default());
+    let mut reader = body.body.get_binary_reader();
+    let locals = read_locals(env, callee, &mut reader, &mut validator)?;
+    let operators = (
+        reader.original_position() as u32,
+        reader.bytes_remaining() as u32,
+    );
+    let suspended = translator.enter_inlined(callee, operators, &locals);
+    drive(&mut reader, &mut validator, translator)?;
+    translator.leave_inlined(suspended);
+    Ok(())
+}
+
+/// The visitor that [`drive`] feeds with operators.
 struct ValidateThenTranslate<'v, 'a> {
     validator: &'v mut FuncValidator<ValidatorResources>,
-    translator: FuncTranslator<'a>,
+    translator: &'v mut FuncTranslator<'a>,
     offset: u64,
 }
 

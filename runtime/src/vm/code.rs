@@ -9,7 +9,7 @@
 use super::signatures::{SigId, Signatures};
 use craneway_jit::abi::TrapCode;
 use craneway_jit::module::ExternKind;
-use craneway_jit::{CallSite, CodeMemory, CompileError, CompiledModule, StackMap};
+use craneway_jit::{CallSite, CodeFrame, CodeMemory, CompileError, CompiledModule, StackMap};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -59,6 +59,7 @@ impl LoadedModule {
             .functions
             .iter()
             .enumerate()
+            .filter(|(_, f)| f.len > 0)
             .map(|(i, f)| (f.start, i as u32))
             .collect();
         by_address.sort_unstable();
@@ -166,9 +167,10 @@ impl LoadedModule {
         self.compiled.image.stack_map_at(self.offset_of(pc)?)
     }
 
-    /// The offset in the wasm binary that the instruction at `pc` comes from.
-    pub fn wasm_offset_at(&self, pc: usize) -> Option<u32> {
-        self.compiled.image.location_at(self.offset_of(pc)?)
+    /// The frames, as wasm has them, that the instruction at `pc` stands for, innermost first.
+    pub(crate) fn frames_at(&self, pc: usize) -> Vec<CodeFrame> {
+        let offset = self.offset_of(pc);
+        offset.map_or_else(Vec::new, |o| self.compiled.image.frames_at(o))
     }
 }
 

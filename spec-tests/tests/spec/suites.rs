@@ -23,14 +23,12 @@ const OWN: &[(&str, &str)] = &[
         "exceptions-flow.wast",
         include_str!("../own/exceptions-flow.wast"),
     ),
+    ("inlining.wast", include_str!("../own/inlining.wast")),
     (
         "memory-edges.wast",
         include_str!("../own/memory-edges.wast"),
     ),
-    (
-        "stack-edges.wast",
-        include_str!("../own/stack-edges.wast"),
-    ),
+    ("stack-edges.wast", include_str!("../own/stack-edges.wast")),
     (
         "tables-edges.wast",
         include_str!("../own/tables-edges.wast"),
