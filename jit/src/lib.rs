@@ -23,4 +23,5 @@ pub use code_memory::CodeMemory;
 pub use compile::{CompiledModule, Compiler};
 pub use error::{CompileError, CompileErrorKind};
 pub use image::{CallSite, FuncRange, Handler, HandlerTag, Image, StackMap};
+pub use opt::{PassId, Passes};
 pub use settings::{Features, OptLevel, Settings, cranelift_version};

@@ -4,7 +4,7 @@ use super::isa::Isas;
 use super::plan::Plan;
 use crate::error::{CompileError, CompileErrorKind};
 use crate::module::FunctionBody;
-use crate::opt;
+use crate::opt::{self, Passes};
 use crate::translate::{FuncEnv, Shape, translate_function};
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::control::ControlPlane;
@@ -113,7 +113,13 @@ impl Worker {
         let result = catch_unwind(AssertUnwindSafe(|| {
             let shape = self.translate(env, isas, body).map_err(Failure::Module)?;
             current = plan.unwrap_or_else(|| Plan::first(env.settings.opt_level, shape));
-            generate(&mut self.context, isas, current).map_err(Failure::Generator)?;
+            generate(
+                &mut self.context,
+                isas,
+                current,
+                env.settings.enabled_passes(),
+            )
+            .map_err(Failure::Generator)?;
             self.finish(body.to_validate.index, shape)
                 .map_err(Failure::Module)
         }));
@@ -171,7 +177,7 @@ impl Worker {
 }
 
 /// Optimises and compiles what the context holds.
-fn generate(context: &mut Context, isas: &Isas, plan: Plan) -> Result<(), String> {
+fn generate(context: &mut Context, isas: &Isas, plan: Plan, passes: Passes) -> Result<(), String> {
     let mut control = ControlPlane::default();
     let (prepare, finish): (&dyn TargetIsa, &dyn TargetIsa) = match plan {
         Plan::Speed => (&*isas.speed, &*isas.none),
@@ -182,7 +188,7 @@ fn generate(context: &mut Context, isas: &Isas, plan: Plan) -> Result<(), String
         .optimize(prepare, &mut control)
         .map_err(|e| e.to_string())?;
     if plan == Plan::Speed {
-        opt::run(&mut context.func, prepare);
+        opt::run(&mut context.func, prepare, passes);
     }
     context
         .compile(finish, &mut control)
