@@ -50,6 +50,8 @@ pub(crate) struct Key {
 pub(crate) enum Kind {
     /// `y` or `n`; no value means `y`.
     Switch(fn(&mut Settings, bool)),
+    /// As `Switch`, but one function serves several keys and is told which.
+    Named(fn(&mut Settings, &'static str, bool)),
     /// A number of bytes, with an optional unit.
     Bytes(fn(&mut Settings, usize)),
     /// A plain number.
@@ -65,6 +67,8 @@ pub(crate) enum Kind {
 pub(crate) enum Assignment {
     /// A switch and its position.
     Switch(fn(&mut Settings, bool), bool),
+    /// A switch that shares its function, its name and its position.
+    Named(fn(&mut Settings, &'static str, bool), &'static str, bool),
     /// A number and who takes it.
     Number(fn(&mut Settings, usize), usize),
     /// A word and who takes it.
@@ -78,6 +82,7 @@ impl Assignment {
     pub(crate) fn apply(self, settings: &mut Settings) {
         match self {
             Assignment::Switch(set, value) => set(settings, value),
+            Assignment::Named(set, name, value) => set(settings, name, value),
             Assignment::Number(set, value) => set(settings, value),
             Assignment::Word(set, value) => set(settings, value),
             Assignment::Address(set, value) => set(settings, value),
@@ -93,7 +98,7 @@ impl Kind {
     /// How the value looks in a list of keys.
     fn value_help(&self) -> String {
         match self {
-            Kind::Switch(_) => "[=y|n]".to_owned(),
+            Kind::Switch(_) | Kind::Named(_) => "[=y|n]".to_owned(),
             Kind::Bytes(_) => "=BYTES".to_owned(),
             Kind::Count(_) => "=N".to_owned(),
             Kind::Choice(words, _) => format!("={}", words.join("|")),
@@ -101,14 +106,11 @@ impl Kind {
         }
     }
 
-    /// Reads a value. The error says what was expected.
-    fn parse(&self, value: Option<&str>) -> Result<Assignment, String> {
+    /// Reads the value of the key `name`. The error says what was expected.
+    fn parse(&self, name: &'static str, value: Option<&str>) -> Result<Assignment, String> {
         match *self {
-            Kind::Switch(set) => match value {
-                None | Some("y" | "yes" | "true") => Ok(Assignment::Switch(set, true)),
-                Some("n" | "no" | "false") => Ok(Assignment::Switch(set, false)),
-                Some(_) => Err("y or n".to_owned()),
-            },
+            Kind::Switch(set) => parse_switch(value).map(|on| Assignment::Switch(set, on)),
+            Kind::Named(set) => parse_switch(value).map(|on| Assignment::Named(set, name, on)),
             Kind::Bytes(set) => value
                 .and_then(parse_bytes)
                 .map(|n| Assignment::Number(set, n))
@@ -130,6 +132,15 @@ impl Kind {
                     _ => format!("one of {}", words.join(", ")),
                 }),
         }
+    }
+}
+
+/// `y` or `n`; no value means `y`.
+fn parse_switch(value: Option<&str>) -> Result<bool, String> {
+    match value {
+        None | Some("y" | "yes" | "true") => Ok(true),
+        Some("n" | "no" | "false") => Ok(false),
+        Some(_) => Err("y or n".to_owned()),
     }
 }
 
@@ -188,15 +199,17 @@ impl Group {
         let Some(key) = self.keys.iter().find(|key| key.name == name) else {
             return Err(self.unknown(name));
         };
-        key.kind.parse(value).map_err(|expected| match value {
-            Some(value) => {
-                format!(
-                    "-{} {name}={value}: the value must be {expected}",
-                    self.letter
-                )
-            }
-            None => format!("-{} {name} needs a value: {expected}", self.letter),
-        })
+        key.kind
+            .parse(key.name, value)
+            .map_err(|expected| match value {
+                Some(value) => {
+                    format!(
+                        "-{} {name}={value}: the value must be {expected}",
+                        self.letter
+                    )
+                }
+                None => format!("-{} {name} needs a value: {expected}", self.letter),
+            })
     }
 
     /// The message for a key that is not in the table.

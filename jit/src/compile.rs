@@ -8,7 +8,8 @@ use crate::image::Image;
 use crate::inline::InlinePlan;
 use crate::link;
 use crate::module::{FunctionBody, Module, parse};
-use crate::settings::{OptLevel, Settings};
+use crate::opt::PassId;
+use crate::settings::Settings;
 use crate::translate::FuncEnv;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -85,10 +86,11 @@ impl Compiler {
         let mut module = parsed.module;
         let layout = VmLayout::new(&module, self.settings.page_size)
             .map_err(|message| CompileError::new(CompileErrorKind::Limit, message))?;
-        let inline = match self.settings.opt_level {
-            OptLevel::Speed => tracing::debug_span!("plan inlining")
-                .in_scope(|| InlinePlan::new(&module, &parsed.bodies, self.settings.parallel)),
-            OptLevel::None => InlinePlan::nothing(),
+        let inline = if self.settings.enabled_passes().has(PassId::Inline) {
+            tracing::debug_span!("plan inlining")
+                .in_scope(|| InlinePlan::new(&module, &parsed.bodies, self.settings.parallel))
+        } else {
+            InlinePlan::nothing()
         };
         let env = FuncEnv {
             module: &module,

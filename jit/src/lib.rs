@@ -26,4 +26,5 @@ pub use error::{CompileError, CompileErrorKind};
 pub use image::{
     CallSite, CodeFrame, FuncRange, Handler, HandlerTag, Image, InlinedRange, StackMap,
 };
+pub use opt::{PassId, Passes};
 pub use settings::{Features, OptLevel, Settings, cranelift_version};

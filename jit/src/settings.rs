@@ -1,5 +1,6 @@
 //! What a compilation depends on besides the module: language features and code generation choices.
 
+use crate::opt::Passes;
 use serde::{Deserialize, Serialize};
 
 /// The version of the code generator, for `--version` and image headers.
@@ -69,6 +70,8 @@ pub struct Settings {
     pub features: Features,
     /// Optimisation level.
     pub opt_level: OptLevel,
+    /// Our own passes that run at [`OptLevel::Speed`].
+    pub passes: Passes,
     /// Replace NaN results by the canonical NaN.
     pub nan_canonicalization: bool,
     /// Guard bounds checks against speculative execution.
@@ -83,11 +86,22 @@ pub struct Settings {
     pub page_size: u32,
 }
 
+impl Settings {
+    /// The passes that are to run: none without optimisation.
+    pub fn enabled_passes(&self) -> Passes {
+        match self.opt_level {
+            OptLevel::None => Passes::NONE,
+            OptLevel::Speed => self.passes,
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
             features: Features::default(),
             opt_level: OptLevel::Speed,
+            passes: Passes::ALL,
             nan_canonicalization: false,
             spectre: true,
             debug_info: false,

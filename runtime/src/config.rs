@@ -1,7 +1,7 @@
 //! How an engine compiles and runs code. It must never know what the choices are used for.
 
 pub use craneway_jit::OptLevel;
-use craneway_jit::Settings;
+use craneway_jit::{PassId, Settings};
 
 /// Wasm stack of a call unless configured otherwise.
 const DEFAULT_STACK: usize = 1 << 20;
@@ -86,6 +86,18 @@ impl Config {
         self
     }
 
+    /// Switches one of the compiler's own optimisation passes, which are all on by default and
+    /// run at [`OptLevel::Speed`] only. For measuring what a pass is worth, and for finding out
+    /// whether one is to blame; [`PassId::ALL`](crate::PassId::ALL) lists them.
+    ///
+    /// # Errors
+    /// When there is no pass of that name; the message lists those there are.
+    pub fn cranelift_pass(&mut self, name: &str, enable: bool) -> crate::Result<&mut Config> {
+        let pass = PassId::from_name(name).map_err(crate::Error::msg)?;
+        self.settings.passes.set(pass, enable);
+        Ok(self)
+    }
+
     /// Whether NaN results are made canonical, so that they are the same on every machine. Off by default.
     pub fn cranelift_nan_canonicalization(&mut self, enable: bool) -> &mut Config {
         self.settings.nan_canonicalization = enable;
@@ -133,5 +145,35 @@ impl Config {
     pub fn wasm_backtrace_max_frames(&mut self, limit: Option<usize>) -> &mut Config {
         self.max_frames = limit;
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Engine;
+
+    #[test]
+    fn passes_are_switched_by_name() {
+        let mut config = Config::new();
+        for pass in PassId::ALL {
+            config.cranelift_pass(pass.name(), false).unwrap();
+            assert!(!config.settings.passes.has(*pass));
+        }
+        let message = config.cranelift_pass("sroa", true).unwrap_err().to_string();
+        assert!(message.contains("`sroa`") && message.contains("inline"));
+    }
+
+    #[test]
+    fn an_image_made_with_other_passes_is_refused() {
+        let engine = Engine::default();
+        let bytes = engine.precompile_module(b"(module)").unwrap();
+        let mut config = Config::new();
+        config.cranelift_pass("inline", false).unwrap();
+        let other = Engine::new(&config).unwrap();
+        // SAFETY: the bytes come from `precompile_module`.
+        let refused = unsafe { crate::Module::deserialize(&other, &bytes) };
+        let message = refused.unwrap_err().to_string();
+        assert!(message.contains("optimisation passes"), "{message}");
     }
 }

@@ -37,7 +37,7 @@ mod vm;
 pub use anyhow::{Context, Error, anyhow as format_err, bail, ensure};
 pub use caller::Caller;
 pub use config::{Config, OptLevel};
-pub use craneway_jit::{CompileError, CompileErrorKind, cranelift_version};
+pub use craneway_jit::{CompileError, CompileErrorKind, PassId, cranelift_version};
 pub use engine::{Engine, Precompiled};
 pub use error::{FrameInfo, LinkError, LinkProblem, ThrownException, WasmBacktrace};
 pub use externals::{Extern, Global, Memory, Table, Tag};

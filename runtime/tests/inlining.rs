@@ -67,6 +67,9 @@ fn backtraces_do_not_depend_on_inlining() {
         let inlined = frames(OptLevel::Speed, export, arg, host_fails);
         assert_eq!(plain, inlined, "{export}({arg})");
         assert!(plain.len() > 1, "{plain:?}");
-        assert!(plain.iter().all(|f| f.2.is_some() && f.3.is_some()), "{plain:?}");
+        assert!(
+            plain.iter().all(|f| f.2.is_some() && f.3.is_some()),
+            "{plain:?}"
+        );
     }
 }

@@ -4,7 +4,7 @@ use super::isa::Isas;
 use super::plan::Plan;
 use crate::error::{CompileError, CompileErrorKind};
 use crate::module::FunctionBody;
-use crate::opt;
+use crate::opt::{self, PassId, Passes};
 use crate::translate::{FuncEnv, InlinedBody, Translated, translate_function};
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::control::ControlPlane;
@@ -146,7 +146,8 @@ impl Worker {
         let result = catch_unwind(AssertUnwindSafe(|| {
             let translated = self.translate(env, isas, body).map_err(Failure::Module)?;
             current = plan.unwrap_or_else(|| Plan::first(env.settings.opt_level, translated.shape));
-            generate(&mut self.context, isas, current).map_err(Failure::Generator)?;
+            let passes = env.settings.enabled_passes();
+            generate(&mut self.context, isas, current, passes).map_err(Failure::Generator)?;
             self.finish(body.to_validate.index, translated)
                 .map_err(Failure::Module)
         }));
@@ -191,6 +192,9 @@ impl Worker {
             )
         })?;
         let relocations = relocations(&self.context.func, &code)?;
+        if !translated.inlined.is_empty() {
+            PassId::Inline.count();
+        }
         Ok(CompiledFunction {
             index,
             code: Some(code),
@@ -203,7 +207,7 @@ impl Worker {
 }
 
 /// Optimises and compiles what the context holds.
-fn generate(context: &mut Context, isas: &Isas, plan: Plan) -> Result<(), String> {
+fn generate(context: &mut Context, isas: &Isas, plan: Plan, passes: Passes) -> Result<(), String> {
     let mut control = ControlPlane::default();
     let (prepare, finish): (&dyn TargetIsa, &dyn TargetIsa) = match plan {
         Plan::Speed => (&*isas.speed, &*isas.none),
@@ -214,7 +218,7 @@ fn generate(context: &mut Context, isas: &Isas, plan: Plan) -> Result<(), String
         .optimize(prepare, &mut control)
         .map_err(|e| e.to_string())?;
     if plan == Plan::Speed {
-        opt::run(&mut context.func, prepare);
+        opt::run(&mut context.func, prepare, passes);
     }
     context
         .compile(finish, &mut control)

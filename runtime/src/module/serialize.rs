@@ -27,6 +27,7 @@ fn key(engine: &Engine) -> Vec<(String, String)> {
     let Settings {
         features,
         opt_level,
+        passes: _,
         nan_canonicalization,
         spectre,
         debug_info,
@@ -34,12 +35,14 @@ fn key(engine: &Engine) -> Vec<(String, String)> {
         parallel: _,
         page_size,
     } = *engine.compiler().settings();
+    let passes = engine.compiler().settings().enabled_passes().names();
     let builtins: Vec<&str> = Builtin::ALL.iter().map(|b| b.name()).collect();
     let mut key = vec![
         ("craneway version", env!("CARGO_PKG_VERSION").to_string()),
         ("code generator version", cranelift_version().to_string()),
         ("target", engine.target()),
         ("optimisation level", format!("{opt_level:?}")),
+        ("optimisation passes", passes.join(" ")),
         ("NaN canonicalization", nan_canonicalization.to_string()),
         ("Spectre mitigations", spectre.to_string()),
         ("debug information", debug_info.to_string()),
