@@ -22,19 +22,19 @@ struct Thresholds {
 /// The thresholds tried in turn; the first whose growth fits the budget is taken.
 const THRESHOLDS: [Thresholds; 4] = [
     Thresholds {
-        anywhere: 40,
-        in_loop: 80,
-        only_caller: 250,
+        anywhere: 30,
+        in_loop: 60,
+        only_caller: 120,
     },
     Thresholds {
         anywhere: 20,
         in_loop: 40,
-        only_caller: 120,
+        only_caller: 80,
     },
     Thresholds {
         anywhere: 12,
         in_loop: 20,
-        only_caller: 60,
+        only_caller: 40,
     },
     Thresholds {
         anywhere: 6,
@@ -68,6 +68,17 @@ pub(super) fn plan(summaries: &[Summary], referenced: &[bool]) -> InlinePlan {
     let total: u64 = summaries.iter().map(|s| u64::from(s.size)).sum();
     let budget = total * MODULE_GROWTH / 100 + FREE_GROWTH;
     let callers = count_callers(summaries);
+    let mut recursive = vec![false; summaries.len()];
+    for (f, own) in summaries.iter().enumerate() {
+        let at = order.component[f];
+        if own
+            .sites
+            .iter()
+            .any(|s| order.component.get(s.callee as usize) == Some(&at))
+        {
+            recursive[at as usize] = true;
+        }
+    }
     let mut chosen = InlinePlan::nothing();
     for thresholds in THRESHOLDS {
         let planner = Planner {
@@ -75,6 +86,7 @@ pub(super) fn plan(summaries: &[Summary], referenced: &[bool]) -> InlinePlan {
             referenced,
             callers: &callers,
             order: &order,
+            recursive: &recursive,
             thresholds,
         };
         let (plan, size) = planner.decide();
@@ -109,6 +121,8 @@ struct Planner<'a> {
     referenced: &'a [bool],
     callers: &'a [u32],
     order: &'a graph::Order,
+    /// By component: whether its functions can call themselves.
+    recursive: &'a [bool],
     thresholds: Thresholds,
 }
 
@@ -137,7 +151,7 @@ impl Planner<'_> {
                     || plan.unroll[callee] > 0
                     || !self.summaries[callee].inlinable
                     || depth[callee] >= MAX_DEPTH
-                    || !self.worth(site.callee, callee_size, site.in_loop, site.cold)
+                    || !self.worth(*function, site.callee, callee_size, site.in_loop, site.cold)
                 {
                     continue;
                 }
@@ -160,15 +174,24 @@ impl Planner<'_> {
         (plan, size.iter().map(|s| u64::from(*s)).sum())
     }
 
-    fn worth(&self, callee: u32, size: u32, in_loop: bool, cold: bool) -> bool {
+    fn worth(&self, caller: u32, callee: u32, size: u32, in_loop: bool, cold: bool) -> bool {
         let only = self.callers[callee as usize] == 1 && !self.referenced[callee as usize];
-        let limit = match (cold, only, in_loop) {
-            (true, _, _) => 0,
+        let mut limit = match (cold, only, in_loop) {
+            (true, _, _) => return false,
             (_, true, _) => self.thresholds.only_caller,
             (_, _, true) => self.thresholds.in_loop,
             _ => self.thresholds.anywhere,
         };
-        size <= limit.max(if cold { 0 } else { TINY })
+        // A callee that loops repays its call by itself: only a call in a loop is worth the
+        // registers that it would take from the caller.
+        if self.summaries[callee as usize].has_loop && !in_loop {
+            limit = TINY;
+        }
+        // A caller that recurs pays for a larger frame at every level.
+        if self.recursive[self.order.component[caller as usize] as usize] {
+            limit = limit.min(self.thresholds.anywhere);
+        }
+        size <= limit.max(TINY)
     }
 
     /// How many levels of its own calls a function is to follow. A loop without such a call would
@@ -296,6 +319,7 @@ mod tests {
                 referenced: &vec![false; module.len()],
                 callers: &callers,
                 order: &order,
+                recursive: &vec![false; 3000],
                 thresholds: t,
             };
             planner.decide().1

@@ -29,6 +29,8 @@ pub(super) struct Summary {
     pub(super) tail_callees: Vec<u32>,
     /// Whether it can be a part of another function.
     pub(super) inlinable: bool,
+    /// Whether it has a loop.
+    pub(super) has_loop: bool,
     /// Whether some loop of it contains no call of itself.
     pub(super) loop_without_self_call: bool,
 }
@@ -68,7 +70,10 @@ fn read(body: &FunctionBody<'_>, defined: u32, imported: u32) -> wasmparser::Res
             Operator::Block { .. } | Operator::If { .. } | Operator::TryTable { .. } => {
                 open.push(Open::Block);
             }
-            Operator::Loop { .. } => open.push(Open::Loop { self_call: false }),
+            Operator::Loop { .. } => {
+                out.has_loop = true;
+                open.push(Open::Loop { self_call: false });
+            }
             Operator::End => {
                 if let Some(Open::Loop { self_call: false }) = open.pop() {
                     out.loop_without_self_call = true;
