@@ -75,7 +75,7 @@ builtins! {
     RefFunc "ref_func" (function: I32) -> I64;
     /// The one cold path behind an indirect call's signature compare: initialises a pristine
     /// element and returns its code, or traps (null, or another signature).
-    IndirectMiss "indirect_miss" (table: I32, index: I64, sig_id: I32) -> I64;
+    IndirectMiss "indirect_miss" (table: I32, index: I64, type_index: I32) -> I64;
     /// `throw`: `payload` points at the arguments, one 16-byte slot each. Does not return.
     Throw "throw" (tag: I32, payload: I64);
     /// `throw_ref` of a handle that is not null. Does not return.

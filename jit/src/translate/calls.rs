@@ -3,7 +3,7 @@
 //! A call inside a `try_table` becomes a `try_call`, whatever its form; a tail call never does,
 //! because it leaves the frame that the handlers belong to.
 
-use super::flags::{scratch, sealed};
+use super::flags::scratch;
 use super::signature::{self, clif_type};
 use super::{FuncTranslator, tables};
 use crate::abi::{Builtin, CallAbi, FuncImport, Loc, ResultsAbi};
@@ -44,7 +44,7 @@ impl<'a> FuncTranslator<'a> {
     fn callee(&mut self, index: u32, signature: SigRef) -> Callee {
         if index < self.env.module.imported_functions {
             let offset = self.env.layout.func_import(index) + FuncImport::CODE;
-            return Callee::Address(self.sealed_field(offset));
+            return Callee::Address(self.sealed_for_call(types::I64, offset));
         }
         if let Some(known) = self.functions.get(&index) {
             return Callee::Direct(*known);
@@ -169,24 +169,25 @@ impl<'a> FuncTranslator<'a> {
         let index = self.pop1();
         let entry = self.entry_address(table, index);
         let flags = self.table_flags();
-        let found = self
-            .ins()
-            .load(types::I32, flags, entry, tables::ENTRY_SIG_ID);
+        let id_at = self.env.layout.sig_id(type_index);
+        let wanted = self.sealed_for_call(types::I32, id_at);
         let code = self
             .ins()
             .load(types::I64, flags, entry, tables::ENTRY_CODE);
-        let vmctx = self.vmctx;
-        let id_at = self.env.layout.sig_id(type_index);
-        let wanted = self.ins().load(types::I32, sealed(), vmctx, id_at);
-        let matches = self.ins().icmp(IntCC::Equal, found, wanted);
+        // The last load becomes the compare's memory operand.
+        let found = self
+            .ins()
+            .load(types::I32, flags, entry, tables::ENTRY_SIG_ID);
+        let matches = self.ins().icmp(IntCC::Equal, wanted, found);
         let (miss, call) = (self.builder.create_block(), self.builder.create_block());
         let target = self.builder.append_block_param(call, types::I64);
         self.builder.set_cold_block(miss);
         self.ins().brif(matches, call, &[code.into()], miss, &[]);
         self.start_block(miss);
         let (operand, index) = (self.const_i32(table), self.zero_extend(index));
+        let type_index = self.const_i32(type_index);
         let code = self
-            .call_builtin(Builtin::IndirectMiss, &[operand, index, wanted])
+            .call_builtin(Builtin::IndirectMiss, &[operand, index, type_index])
             .expect("declared with a result");
         self.ins().jump(call, &[code.into()]);
         self.start_block(call);

@@ -12,6 +12,7 @@ const HEAP: u32 = 1;
 const LENGTHS: u32 = 2;
 const TABLES: u32 = 3;
 const CELLS: u32 = 4;
+const SEALED: u32 = 5;
 const GLOBALS: u32 = 8;
 /// Globals with a region of their own; the others share the last one.
 const GLOBAL_REGIONS: u32 = 7;
@@ -36,6 +37,14 @@ pub(super) fn heap_region(builder: &mut FunctionBuilder<'_>) -> AliasRegion {
 /// Reads of S: they never fault and never change while the code can run.
 pub(super) fn sealed() -> MemFlagsData {
     MemFlagsData::trusted().with_readonly().with_can_move()
+}
+
+/// Reads of S for a call that follows at once. What they read never changes, but saying so would
+/// let them be hoisted out of loops, and then the call that follows spills what was read: they stay
+/// where they are, most as the memory operand of the instruction that needs them.
+pub(super) fn sealed_for_call(builder: &mut FunctionBuilder<'_>) -> MemFlagsData {
+    let region = region(builder, SEALED, "sealed");
+    MemFlagsData::trusted().with_alias_region(Some(region))
 }
 
 /// Accesses to scratch areas in the function's own frame or a result buffer.

@@ -3,7 +3,7 @@
 use super::flags::sealed;
 use super::signature::clif_type;
 use super::trap::to_clif;
-use super::{FuncTranslator, signature};
+use super::{FuncTranslator, flags, signature};
 use crate::abi::{Builtin, BuiltinType, TrapCode};
 use crate::module::ValType;
 use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
@@ -138,6 +138,13 @@ impl<'a> FuncTranslator<'a> {
         self.ins().load(types::I64, sealed(), vmctx, offset)
     }
 
+    /// Loads a field of S for a call that follows at once.
+    pub(super) fn sealed_for_call(&mut self, ty: Type, offset: i32) -> Value {
+        let flags = flags::sealed_for_call(&mut self.builder);
+        let vmctx = self.vmctx;
+        self.ins().load(ty, flags, vmctx, offset)
+    }
+
     /// Calls a builtin with arguments behind the vmctx; it cannot throw into this function.
     pub(super) fn call_builtin(&mut self, builtin: Builtin, args: &[Value]) -> Option<Value> {
         let (signature, callee) = self.builtin_callee(builtin);
@@ -165,7 +172,7 @@ impl<'a> FuncTranslator<'a> {
                 new
             }
         };
-        let callee = self.sealed_field(self.env.layout.builtin(builtin));
+        let callee = self.sealed_for_call(types::I64, self.env.layout.builtin(builtin));
         (signature, callee)
     }
 
