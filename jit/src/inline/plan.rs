@@ -51,6 +51,9 @@ const MAX_SIZE: u32 = 4000;
 const MAX_GROWTH: u32 = 3;
 /// Functions up to this size may grow up to [`SMALL`] × [`MAX_GROWTH`].
 const SMALL: u32 = 400;
+/// No function gets more blocks than this by inlining: the mid-end's time is super-linear in them,
+/// and where there are many more it is left out ([`crate::codegen`]).
+const MAX_BLOCKS: u32 = 5000;
 /// Inlined calls within inlined calls, at most.
 const MAX_DEPTH: u8 = 12;
 /// Percentage by which a module's code may grow.
@@ -136,6 +139,7 @@ impl Planner<'_> {
             needed: Vec::new(),
         };
         let mut size: Vec<u32> = self.summaries.iter().map(|s| s.size).collect();
+        let mut blocks: Vec<u32> = self.summaries.iter().map(|s| s.blocks).collect();
         let mut depth = vec![0u8; count];
         for function in &self.order.bottom_up {
             let at = *function as usize;
@@ -157,8 +161,11 @@ impl Planner<'_> {
                 }
                 let grown = size[at] - CALL + callee_size;
                 // A tiny callee costs nothing, however large the caller is.
-                if grown <= limit || callee_size <= TINY {
+                let with_blocks = blocks[at].saturating_add(blocks[callee]);
+                let fits = blocks[callee] == 0 || with_blocks <= MAX_BLOCKS;
+                if fits && (grown <= limit || callee_size <= TINY) {
                     size[at] = grown;
+                    blocks[at] = with_blocks;
                     depth[at] = depth[at].max(depth[callee] + 1);
                     inlined.push(site.offset);
                 }

@@ -23,6 +23,8 @@ pub(super) struct Site {
 pub(super) struct Summary {
     /// Roughly the number of instructions that it becomes.
     pub(super) size: u32,
+    /// Roughly the number of blocks that it becomes.
+    pub(super) blocks: u32,
     /// Direct calls of defined functions, in order.
     pub(super) sites: Vec<Site>,
     /// Direct tail calls of defined functions.
@@ -113,8 +115,24 @@ fn read(body: &FunctionBody<'_>, defined: u32, imported: u32) -> wasmparser::Res
             _ => {}
         }
         out.size = out.size.saturating_add(weight(&operator));
+        out.blocks += u32::from(makes_block(&operator));
     }
     Ok(out)
+}
+
+/// Whether another block starts at the operator, or at the end of what it opens.
+fn makes_block(operator: &Operator<'_>) -> bool {
+    matches!(
+        operator,
+        Operator::Block { .. }
+            | Operator::Loop { .. }
+            | Operator::If { .. }
+            | Operator::Else
+            | Operator::TryTable { .. }
+            | Operator::BrIf { .. }
+            | Operator::CallIndirect { .. }
+            | Operator::Return
+    )
 }
 
 /// Roughly the machine instructions of an operator.

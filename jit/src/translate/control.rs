@@ -164,6 +164,9 @@ impl<'a> FuncTranslator<'a> {
     }
 
     pub(super) fn visit_end(&mut self) {
+        if self.only_falls_through() {
+            return self.fall_through();
+        }
         self.fall_to_end();
         let mut frame = self
             .control
@@ -199,6 +202,33 @@ impl<'a> FuncTranslator<'a> {
         if frame.end_used {
             self.start_block(end);
             self.stack.extend_from_slice(self.builder.block_params(end));
+        }
+    }
+
+    /// Whether the innermost frame's end is reached from here and from nowhere else, so that it needs
+    /// no block of its own.
+    fn only_falls_through(&self) -> bool {
+        let frame = self
+            .control
+            .last()
+            .expect("the validator keeps blocks nested");
+        self.reachable
+            && !frame.end_used
+            && frame.catches.is_none()
+            && matches!(frame.kind, FrameKind::Block | FrameKind::Loop { .. })
+    }
+
+    /// Ends the innermost frame at a point that [`Self::only_falls_through`]: its results stay where
+    /// they are, on top of the operands below the frame.
+    fn fall_through(&mut self) {
+        let frame = self
+            .control
+            .pop()
+            .expect("the validator keeps blocks nested");
+        debug_assert_eq!(self.stack.len(), frame.height + frame.results);
+        if let FrameKind::Loop { header } = frame.kind {
+            self.builder.seal_block(header);
+            self.loop_depth -= 1;
         }
     }
 

@@ -222,7 +222,7 @@ impl<'a> FuncTranslator<'a> {
             let results = self.stack.split_off(self.stack.len() - self.results.len());
             self.emit_return(&results);
         }
-        let blocks = self.builder.func.dfg.blocks.len() as u32;
+        let blocks = self.builder.func.layout.blocks().count() as u32;
         let locals = (self.locals.len() + self.inlining.variables()) as u32;
         let loop_depth = self.max_loop_depth;
         let block_params = self
