@@ -99,12 +99,15 @@ impl Compiler {
             bodies: &parsed.bodies,
             inline: &inline,
         };
-        let functions =
-            tracing::debug_span!("compile", functions = parsed.bodies.len()).in_scope(|| {
-                self.each(&parsed.bodies, Worker::new, |worker, body| {
-                    worker.compile(env, &self.isas, body)
-                })
-            })?;
+        let functions = {
+            // A body is validated operator by operator while it is translated: one time for both.
+            let _validate =
+                tracing::debug_span!("validate", bodies = parsed.bodies.len()).entered();
+            let _compile = tracing::debug_span!("compile").entered();
+            self.each(&parsed.bodies, Worker::new, |worker, body| {
+                worker.compile(env, &self.isas, body)
+            })?
+        };
         let proposals = functions
             .iter()
             .fold(0, |all, f: &CompiledFunction| all | f.proposals);

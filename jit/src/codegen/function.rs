@@ -46,6 +46,8 @@ pub(crate) struct Relocation {
 
 /// What a thread reuses from function to function.
 pub(crate) struct Worker {
+    /// Called with the name of each stage that the context has come through.
+    pub(super) see: See,
     context: Context,
     builder: FunctionBuilderContext,
     validation: FuncValidatorAllocations,
@@ -63,6 +65,7 @@ impl Worker {
     /// A worker with nothing allocated yet.
     pub(crate) fn new() -> Worker {
         Worker {
+            see: trace_stage,
             context: Context::new(),
             builder: FunctionBuilderContext::new(),
             validation: FuncValidatorAllocations::default(),
@@ -147,7 +150,8 @@ impl Worker {
             let translated = self.translate(env, isas, body).map_err(Failure::Module)?;
             current = plan.unwrap_or_else(|| Plan::first(env.settings.opt_level, translated.shape));
             let passes = env.settings.enabled_passes();
-            generate(&mut self.context, isas, current, passes).map_err(Failure::Generator)?;
+            generate(&mut self.context, isas, current, passes, self.see)
+                .map_err(Failure::Generator)?;
             self.finish(body.to_validate.index, translated)
                 .map_err(Failure::Module)
         }));
@@ -206,8 +210,24 @@ impl Worker {
     }
 }
 
+/// Sees a function at the end of a stage.
+pub(super) type See = fn(&str, &mut Context);
+
+/// The IR of every stage, for who follows what becomes of a function
+/// (`RUST_LOG=craneway_jit::ir=trace`).
+fn trace_stage(stage: &str, context: &mut Context) {
+    tracing::trace!(target: "craneway_jit::ir", "{stage}:\n{}", context.func.display());
+}
+
 /// Optimises and compiles what the context holds.
-fn generate(context: &mut Context, isas: &Isas, plan: Plan, passes: Passes) -> Result<(), String> {
+fn generate(
+    context: &mut Context,
+    isas: &Isas,
+    plan: Plan,
+    passes: Passes,
+    see: See,
+) -> Result<(), String> {
+    see("translated", context);
     let mut control = ControlPlane::default();
     let (prepare, finish): (&dyn TargetIsa, &dyn TargetIsa) = match plan {
         Plan::Speed => (&*isas.speed, &*isas.none),
@@ -220,9 +240,11 @@ fn generate(context: &mut Context, isas: &Isas, plan: Plan, passes: Passes) -> R
     if plan == Plan::Speed {
         opt::run(&mut context.func, prepare, passes);
     }
+    see("optimised", context);
     context
         .compile(finish, &mut control)
         .map_err(|e| e.inner.to_string())?;
+    see("compiled", context);
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 
 use crate::error::{CompileError, CompileErrorKind};
 use crate::settings::Settings;
-use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
+use cranelift_codegen::isa::{self, OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 
 /// All configurations for one machine.
@@ -22,12 +22,20 @@ impl Isas {
     /// Configurations for the machine this runs on.
     pub(crate) fn new(settings: &Settings) -> Result<Isas, CompileError> {
         check_floor()?;
+        Isas::with(settings, || cranelift_native::builder().map_err(refused))
+    }
+
+    /// Configurations for the machine that `machine` describes.
+    pub(super) fn with(
+        settings: &Settings,
+        machine: impl Fn() -> Result<isa::Builder, CompileError>,
+    ) -> Result<Isas, CompileError> {
         let nans = settings.nan_canonicalization;
         Ok(Isas {
-            speed: build(settings, "speed", "backtracking", nans)?,
-            plain: build(settings, "none", "backtracking", nans)?,
-            none: build(settings, "none", "backtracking", false)?,
-            single_pass: build(settings, "none", "single_pass", false)?,
+            speed: build(machine()?, settings, "speed", "backtracking", nans)?,
+            plain: build(machine()?, settings, "none", "backtracking", nans)?,
+            none: build(machine()?, settings, "none", "backtracking", false)?,
+            single_pass: build(machine()?, settings, "none", "single_pass", false)?,
         })
     }
 
@@ -44,7 +52,7 @@ impl Isas {
     }
 }
 
-fn refused(what: impl std::fmt::Display) -> CompileError {
+pub(super) fn refused(what: impl std::fmt::Display) -> CompileError {
     CompileError::new(
         CompileErrorKind::Unsupported,
         format!("this machine cannot be compiled for: {what}"),
@@ -73,6 +81,7 @@ fn check_floor() -> Result<(), CompileError> {
 }
 
 fn build(
+    machine: isa::Builder,
     settings: &Settings,
     opt_level: &str,
     allocator: &str,
@@ -99,8 +108,7 @@ fn build(
             .set(name, value)
             .map_err(|e| refused(format!("setting {name}: {e}")))?;
     }
-    let builder = cranelift_native::builder().map_err(refused)?;
-    let isa = builder
+    let isa = machine
         .finish(settings::Flags::new(flags))
         .map_err(refused)?;
     check_convention(&*isa)?;

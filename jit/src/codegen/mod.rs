@@ -7,7 +7,13 @@
 //! ```
 //! It must never know where the code will lie, nor what other functions look like.
 
+#[cfg(test)]
+mod displacement;
 mod function;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod identity;
 mod isa;
 mod plan;
 

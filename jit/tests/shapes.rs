@@ -1,0 +1,229 @@
+//! Functions whose shape makes compilers explode.
+//!
+//! The normal run compiles each at a size that takes moments with the gates of
+//! `jit/src/codegen/plan.rs`, and minutes without. The full sizes print a table:
+//!
+//! ```text
+//! cargo test --release -p craneway-jit --test shapes -- --ignored --nocapture
+//! ```
+
+use craneway_jit::{CompileErrorKind, Compiler, Settings};
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+/// A function body of a shape, by its size.
+type Shape = fn(usize) -> String;
+
+/// Name, size in the normal run, full size, generator.
+const SHAPES: &[(&str, usize, usize, Shape)] = &[
+    ("nested loops", 400, 8_000, nested_loops),
+    ("locals live across four loops", 600, 10_000, live_locals),
+    ("nested ifs", 1_000, 20_000, nested_ifs),
+    ("nested blocks", 2_000, 40_000, nested_blocks),
+    ("blocks in a row", 3_000, 50_000, row_of_blocks),
+    ("loops in a row", 500, 8_000, row_of_loops),
+    ("targets of a br_table", 5_000, 100_000, wide_table),
+    ("straight code, operators", 30_000, 1_000_000, straight),
+    ("locals declared", 5_000, 50_000, many_locals),
+    ("calls with many arguments", 300, 5_000, wide_calls),
+    ("calls of a small callee", 1_000, 50_000, small_calls),
+    ("try_tables in a row", 200, 5_000, row_of_tries),
+    ("nested try_tables", 100, 1_000, nested_tries),
+    ("stores in a row", 3_000, 200_000, row_of_stores),
+];
+
+fn nested_loops(n: usize) -> String {
+    let mut body = String::new();
+    for _ in 0..n {
+        body.push_str("(loop ");
+    }
+    body.push_str("(local.set 0 (i32.add (local.get 0) (i32.const 1)))");
+    for _ in 0..n {
+        body.push_str("(br_if 0 (i32.lt_u (local.get 0) (local.get 1))))");
+    }
+    body + "(local.get 0)"
+}
+
+fn live_locals(n: usize) -> String {
+    let mut body = format!("(local {})", "i32 ".repeat(n));
+    for local in 2..n + 2 {
+        let _ = write!(
+            body,
+            "(local.set {local} (i32.load offset={} (local.get 0)))",
+            local * 4
+        );
+    }
+    for _ in 0..4 {
+        body.push_str("(loop (local.set 0 (i32.add (local.get 0) (i32.const 1)))");
+        body.push_str("(br_if 0 (i32.lt_u (local.get 0) (local.get 1))))");
+    }
+    for local in 2..n + 2 {
+        let _ = write!(
+            body,
+            "(local.set 0 (i32.xor (local.get 0) (local.get {local})))"
+        );
+    }
+    body + "(local.get 0)"
+}
+
+fn nested_ifs(n: usize) -> String {
+    let mut body = String::new();
+    for level in 0..n {
+        let _ = write!(
+            body,
+            "(if (i32.gt_u (local.get 0) (i32.const {level})) (then "
+        );
+    }
+    body.push_str("(local.set 1 (i32.const 7))");
+    for _ in 0..n {
+        body.push_str("))");
+    }
+    body + "(local.get 1)"
+}
+
+fn nested_blocks(n: usize) -> String {
+    let mut body = "(block ".repeat(n);
+    body.push_str("(br_if 0 (local.get 0))");
+    for level in 0..n {
+        let _ = write!(
+            body,
+            "(br_if {} (i32.eq (local.get 0) (i32.const {level}))))",
+            (level % 3).min(n - 1 - level)
+        );
+    }
+    body + "(local.get 1)"
+}
+
+fn row_of_blocks(n: usize) -> String {
+    let mut body = String::new();
+    for i in 0..n {
+        let _ = write!(
+            body,
+            "(block (br_if 0 (i32.eq (local.get 0) (i32.const {i}))) (local.set 1 (i32.add (local.get 1) (local.get 0))))"
+        );
+    }
+    body + "(local.get 1)"
+}
+
+fn row_of_loops(n: usize) -> String {
+    let one = "(loop (local.set 1 (i32.add (local.get 1) (i32.const 3))) (br_if 0 (i32.lt_u (local.get 1) (local.get 0))))";
+    one.repeat(n) + "(local.get 1)"
+}
+
+fn wide_table(n: usize) -> String {
+    let mut body = "(block (block (block (br_table".to_string();
+    for i in 0..n {
+        let _ = write!(body, " {}", i % 3);
+    }
+    body + " (local.get 0))) (local.set 1 (i32.const 5)))) (local.get 1)"
+}
+
+fn straight(n: usize) -> String {
+    let mut body = String::from("(local.get 0)");
+    for i in 0..n / 3 {
+        let _ = write!(
+            body,
+            " (local.get {}) i32.add (local.tee {})",
+            i % 2,
+            (i + 1) % 2
+        );
+    }
+    body
+}
+
+fn many_locals(n: usize) -> String {
+    let mut body = format!("(local {})", "i64 ".repeat(n - 2));
+    for local in 2..n {
+        let _ = write!(body, "(local.set {local} (i64.const {local}))");
+    }
+    body + "(local.get 0)"
+}
+
+fn wide_calls(n: usize) -> String {
+    let args = "(local.get 0)".repeat(60);
+    format!("(local.set 1 (call $wide {args}))").repeat(n) + "(local.get 1)"
+}
+
+fn small_calls(n: usize) -> String {
+    "(local.set 1 (call $small (local.get 1)))".repeat(n) + "(local.get 1)"
+}
+
+fn row_of_tries(n: usize) -> String {
+    let one = "(block (try_table (catch_all 0) (local.set 1 (call $import (local.get 1)))))";
+    one.repeat(n) + "(local.get 1)"
+}
+
+fn nested_tries(n: usize) -> String {
+    let mut body = "(block (try_table (catch_all 0) ".repeat(n);
+    body.push_str("(local.set 1 (call $import (local.get 1)))");
+    body + &"))".repeat(n) + "(local.get 1)"
+}
+
+fn row_of_stores(n: usize) -> String {
+    let mut body = String::new();
+    for i in 0..n {
+        let _ = write!(
+            body,
+            "(i32.store offset={} (local.get 0) (i32.const {i}))",
+            i * 4
+        );
+    }
+    body + "(local.get 1)"
+}
+
+fn module(body: &str) -> Vec<u8> {
+    let text = format!(
+        "(module (import \"\" \"f\" (func $import (param i32) (result i32))) (memory 1)
+           (func $small (param i32) (result i32)
+             (if (result i32) (local.get 0) (then (i32.const 3)) (else (i32.const 4))))
+           (func $wide (param {}) (result i32) (local.get 59))
+           (func (export \"f\") (param i32 i32) (result i32) {body}))",
+        "i32 ".repeat(60)
+    );
+    wat::parse_str(text).expect("a module")
+}
+
+/// Compiles one shape; the time, or that the module is over a limit.
+fn compile(name: &str, wasm: &[u8]) -> Result<Duration, String> {
+    let settings = Settings {
+        verify_ir: false,
+        ..Settings::default()
+    };
+    let compiler = Compiler::new(settings).expect("a compiler for this machine");
+    let start = Instant::now();
+    match compiler.compile(wasm) {
+        Ok(_) => Ok(start.elapsed()),
+        Err(e)
+            if matches!(
+                e.kind,
+                CompileErrorKind::Limit | CompileErrorKind::Malformed
+            ) =>
+        {
+            Err(e.to_string())
+        }
+        Err(e) => panic!("{name}: {e}"),
+    }
+}
+
+#[test]
+fn explosive_shapes_compile() {
+    for (name, size, _, shape) in SHAPES {
+        if let Err(refused) = compile(name, &module(&shape(*size))) {
+            panic!("{name}: {refused}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "minutes without optimisation: run it in release"]
+fn explosive_shapes_in_full() {
+    println!("| shape | size | wasm, KiB | seconds |\n|---|---|---|---|");
+    for (name, _, size, shape) in SHAPES {
+        let wasm = module(&shape(*size));
+        let what = match compile(name, &wasm) {
+            Ok(time) => format!("{:.2}", time.as_secs_f64()),
+            Err(refused) => refused,
+        };
+        println!("| {name} | {size} | {} | {what} |", wasm.len() >> 10);
+    }
+}
