@@ -65,6 +65,8 @@ pub(crate) struct CallState {
     pub(crate) progress: usize,
     /// The clocks at the first attempt, from which relative timeouts count: monotonic, real time.
     pub(crate) started: Option<(Duration, Duration)>,
+    /// Whether a clock was told to sleep and took no time for it.
+    pub(crate) slept: bool,
     /// The result of work that ran on the blocking pool.
     pub(crate) job: Option<Box<dyn Any + Send>>,
     /// An error that a wait met.

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 
-use crate::clocks::{HostMonotonicClock, HostWallClock, SystemMonotonicClock, SystemWallClock};
-use crate::random::{HostRandom, SystemRandom};
+use crate::clocks::{
+    HostMonotonicClock, HostWallClock, SystemMonotonicClock, SystemWallClock, VirtualClock,
+};
+use crate::random::{HostRandom, SeededRandom, SystemRandom};
 use crate::stdio::{Input, Output, Stdin, Stdout};
 use crate::stream::{Class, Stream};
 use crate::table::{Directory, Entry, File, Kind, Table};
@@ -353,6 +355,18 @@ impl WasiCtxBuilder {
     pub fn random(&mut self, random: impl HostRandom + 'static) -> &mut Self {
         self.random = Box::new(random);
         self
+    }
+
+    /// Makes clocks and random bytes the same in every run: a [`VirtualClock`] and a [`SeededRandom`].
+    ///
+    /// A guest that sees nothing else that changes (its arguments, environment, input and files) then does the same, byte
+    /// for byte. Sleeping moves the clock and takes no time. Attributes of host files, such as times and numbers, and the
+    /// order of host directories stay the host's.
+    pub fn deterministic(&mut self, seed: u64) -> &mut Self {
+        let clock = VirtualClock::default();
+        self.wall_clock(clock.clone())
+            .monotonic_clock(clock)
+            .random(SeededRandom::new(seed))
     }
 
     /// Whether work on regular files and directories may block the thread that runs the guest.
