@@ -16,6 +16,7 @@ use crate::random::{HostRandom, SeededRandom, SystemRandom};
 use crate::stdio::{Input, Output, Stdin, Stdout};
 use crate::stream::{Class, Stream};
 use crate::table::{Directory, Entry, File, Kind, Table};
+use crate::trace::Labels;
 use crate::types::{FdFlags, FileType, Rights};
 
 /// What a guest may do with the names in a granted directory.
@@ -128,6 +129,8 @@ pub struct WasiCtx {
     pub(crate) monotonic_clock: Box<dyn HostMonotonicClock>,
     pub(crate) random: Box<dyn HostRandom>,
     pub(crate) allow_blocking_files: bool,
+    /// What traces call the descriptors; empty without any.
+    pub(crate) labels: Labels,
 }
 
 /// A list of strings as the interface hands it over: all bytes with a zero after each.
@@ -411,6 +414,7 @@ impl WasiCtxBuilder {
             monotonic_clock: built.monotonic_clock,
             random: built.random,
             allow_blocking_files: built.allow_blocking_files,
+            labels: Labels::default(),
         }
     }
 }

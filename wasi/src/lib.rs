@@ -22,6 +22,7 @@ mod random;
 mod stdio;
 mod stream;
 mod table;
+pub mod trace;
 mod types;
 mod wait;
 

@@ -26,6 +26,8 @@ macro_rules! flags {
             $(pub(crate) const $flag: $name = $name($value);)*
             pub(crate) const NONE: $name = $name(0);
             pub(crate) const ALL: $name = $name(0 $(| $value)*);
+            /// Every flag, for traces.
+            pub(crate) const NAMES: &'static [(&'static str, u64)] = &[$((stringify!($flag), $value as u64)),*];
 
             pub(crate) const fn has(self, other: $name) -> bool {
                 self.0 & other.0 == other.0

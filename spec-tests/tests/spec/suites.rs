@@ -27,10 +27,7 @@ const OWN: &[(&str, &str)] = &[
         "memory-edges.wast",
         include_str!("../own/memory-edges.wast"),
     ),
-    (
-        "stack-edges.wast",
-        include_str!("../own/stack-edges.wast"),
-    ),
+    ("stack-edges.wast", include_str!("../own/stack-edges.wast")),
     (
         "tables-edges.wast",
         include_str!("../own/tables-edges.wast"),
