@@ -359,6 +359,8 @@ impl Subscription {
             Abi::Unstable => 24,
         };
         let interest = match event_type {
+            // A flag that the interface does not define may mean anything.
+            0 if u16::from_le_bytes(array(record, clock + 24)) > 1 => None,
             0 => Some(Interest::Clock {
                 id: half(clock),
                 timeout: word(clock + 8),
