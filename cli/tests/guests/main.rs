@@ -102,6 +102,7 @@ fn run(case: &Value) -> Result<(), Failed> {
         .args(list(case, "flags").map(filled))
         .arg(text_of(&case["wasm"]))
         .args(list(case, "args").map(filled))
+        .env("CRANEWAY_CONFIG", "")
         .envs(entries(case, "set_env"))
         .current_dir(folder())
         .stdin(stdin)

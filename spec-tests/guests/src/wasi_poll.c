@@ -96,17 +96,19 @@ static void more(void) {
     poll_("the thread's time", 1, 0);
 }
 
-// Standard input is a pipe, in which something comes after 50 ms, and which is closed after that.
+// Standard input is a pipe, in which "abc" comes after the first line of output, and which is closed after the second.
 static void pipe_(void) {
     static char text[8];
     Vec v = {AT(text), 8};
     u32 got;
     subs[0] = fd_sub(1, READ, 0), subs[1] = clock_sub(2, MONOTONIC, 1000000, 0);
     poll_("a pipe with nothing in it, and a clock", 2, 1000000);
+    flush();
     subs[1] = clock_sub(2, MONOTONIC, 600000000000ull, 0);
     poll_("a pipe in which something comes", 2, 0);
     is("read", fd_read(0, AT(&v), 1, AT(&got)));
     say("  %s", text);
+    flush();
     poll_("a pipe that is closed", 2, 0);
     is("read", fd_read(0, AT(&v), 1, AT(&got)));
     say("  %u bytes", (u64)got);
