@@ -34,7 +34,8 @@ def measured(cmd, cwd, stdin=b"", timeout=TIMEOUT):
         given.write(stdin)
         given.seek(0)
         start = time.monotonic()
-        child = subprocess.Popen([str(c) for c in cmd], cwd=cwd, stdin=given, stdout=out, stderr=err)
+        child = subprocess.Popen([str(c) for c in cmd], cwd=cwd, stdin=given, stdout=out, stderr=err,
+                                 env={**os.environ, "CRANEWAY_CONFIG": ""})
         while True:
             pid, status, usage = os.wait4(child.pid, os.WNOHANG)
             if pid:

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 const ABSENT: &[(&str, &str)] = &[
     (
         "config",
-        "there is no configuration file yet: everything is set by flags, see `craneway run --help`",
+        "defaults are read from $CRANEWAY_CONFIG or ~/.config/craneway/config.toml, which docs/cli.md describes; there is no cache to configure yet",
     ),
     (
         "explore",

@@ -5,7 +5,9 @@ use crate::nearest::nearest;
 use crate::options::{Assignments, CODEGEN, DEBUG, GroupParser, OPTIMIZE, WASI, WASM};
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use craneway_wasi::trace::Filter;
 use std::ffi::{OsStr, OsString};
+use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
@@ -14,6 +16,7 @@ Examples:
   craneway app.wasm a b --flag          run a program; what follows the file is for the program
   craneway run --dir . app.wasm         let it use the current directory
   craneway run --dir data::/data::ro --env LANG=C app.wasm
+  craneway run --trace-wasi app.wasm    show what it asks the system for, as strace does
   craneway --invoke add lib.wat 2 3     call one exported function, print what it returns
   craneway compile app.wasm             write app.cwasm, which starts without compiling
   craneway run --allow-precompiled app.cwasm
@@ -27,11 +30,20 @@ Examples:
   craneway run app.wasm a b                        arguments for the program
   craneway run --dir . app.wasm                    . inside is . outside
   craneway run --dir /srv/data::/data::ro app.wasm /data inside, read-only
+  craneway run --dir notes.txt::/in.txt app.wasm   one file and nothing beside it
   craneway run --env LANG=C --env HOME app.wasm    one value set, one passed on
+  craneway run --listen tcp:127.0.0.1:8080 app.wasm
+                                                   a socket to accept connections from
+  craneway run --trace-wasi=path_*,fd_write app.wasm
+                                                   these calls on standard error, one a line
+  craneway run --deterministic --seed 7 app.wasm   the same clock and random bytes in every run
   craneway run --preload math=math.wasm app.wasm   imports of \"math\" come from math.wasm
   craneway run --invoke add lib.wat 2 3            prints the results, one a line
   craneway run -W max-memory-size=64MiB app.wasm   limits; -W help lists them
   curl -s ... | craneway run - a b                 the module from standard input
+
+Nothing of the machine is visible to the program but its standard streams, unless a flag grants it.
+Defaults of -W, -C, -O, -D and -S come from $CRANEWAY_CONFIG or ~/.config/craneway/config.toml, if there is one.
 
 Exit status: the program's own; 134 if it trapped, 2 for a wrong command line, 1 for other errors.";
 
@@ -101,33 +113,75 @@ impl EngineArgs {
 #[derive(Args, Debug)]
 #[command(after_help = RUN_EXAMPLES)]
 pub(crate) struct RunArgs {
-    /// Let the guest use a directory, under the same name or another; `::ro` makes it read-only.
-    #[arg(long = "dir", value_name = "HOST[::GUEST[::ro]]", value_parser = OsStringValueParser::new().try_map(parse_dir), value_hint = clap::ValueHint::DirPath)]
-    pub(crate) dirs: Vec<Dir>,
-    /// Set an environment variable of the guest, or pass ours on if no value is given.
-    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = OsStringValueParser::new().try_map(parse_env))]
-    pub(crate) env: Vec<(OsString, Option<OsString>)>,
+    /// The module (binary or text, `-` for standard input), then what is passed to the guest.
+    #[arg(value_names = ["FILE", "ARGS"], num_args = 1.., trailing_var_arg = true, required = true, value_hint = clap::ValueHint::FilePath)]
+    pub(crate) file_and_args: Vec<OsString>,
+    /// Call this exported function; the arguments after FILE are read by its type, results are printed.
+    #[arg(long, value_name = "FUNCTION")]
+    pub(crate) invoke: Option<String>,
     /// What the guest sees as its own name (default: the file's name without directories).
     #[arg(long, value_name = "NAME")]
     pub(crate) argv0: Option<OsString>,
     /// Instantiate another module first and provide its exports under a module name.
     #[arg(long = "preload", value_name = "NAME=FILE", value_parser = OsStringValueParser::new().try_map(parse_preload), value_hint = clap::ValueHint::FilePath)]
     pub(crate) preloads: Vec<(String, OsString)>,
-    /// Call this exported function; the arguments after FILE are read by its type, results are printed.
-    #[arg(long, value_name = "FUNCTION")]
-    pub(crate) invoke: Option<String>,
     /// Also accept what `craneway compile` wrote. It is machine code: only if you trust its origin.
     #[arg(long)]
     pub(crate) allow_precompiled: bool,
-    /// System interface, e.g. inherit-env; `-S help` lists the keys.
-    #[arg(short = 'S', long = "wasi", value_name = "KEY[=VAL],..", value_parser = GroupParser(&WASI), hide_possible_values = true)]
-    pub(crate) wasi: Vec<Assignments>,
-    /// The module (binary or text, `-` for standard input), then what is passed to the guest.
-    #[arg(value_names = ["FILE", "ARGS"], num_args = 1.., trailing_var_arg = true, required = true, value_hint = clap::ValueHint::FilePath)]
-    pub(crate) file_and_args: Vec<OsString>,
+    /// What the guest gets.
+    #[command(flatten)]
+    pub(crate) grants: GrantArgs,
+    /// How its calls are seen, and what it takes for time and chance.
+    #[command(flatten)]
+    pub(crate) observe: ObserveArgs,
     /// Features, limits, code generation, debugging.
     #[command(flatten)]
     pub(crate) engine: EngineArgs,
+}
+
+/// What the guest may use of the machine.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "What the guest may use")]
+pub(crate) struct GrantArgs {
+    /// Let the guest use a directory or one file, under the same name or another; `::ro` makes it read-only.
+    #[arg(long = "dir", value_name = "HOST[::GUEST[::ro]]", value_parser = OsStringValueParser::new().try_map(parse_dir), value_hint = clap::ValueHint::AnyPath)]
+    pub(crate) dirs: Vec<Dir>,
+    /// Set an environment variable of the guest, or pass ours on if no value is given.
+    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = OsStringValueParser::new().try_map(parse_env))]
+    pub(crate) env: Vec<(OsString, Option<OsString>)>,
+    /// Pass on our whole environment; --env overrides single variables.
+    #[arg(long)]
+    pub(crate) env_inherit: bool,
+    /// Give the guest an empty standard input instead of ours.
+    #[arg(long)]
+    pub(crate) no_stdin: bool,
+    /// Listen there and give the guest the socket, in the order given, behind all directories.
+    #[arg(long = "listen", value_name = "tcp:ADDRESS:PORT", value_parser = parse_listen)]
+    pub(crate) listen: Vec<SocketAddr>,
+    /// System interface, e.g. inherit-env; `-S help` lists the keys.
+    #[arg(short = 'S', long = "wasi", value_name = "KEY[=VAL],..", value_parser = GroupParser(&WASI), hide_possible_values = true)]
+    pub(crate) wasi: Vec<Assignments>,
+}
+
+/// How runs are watched and repeated.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Watching and repeating")]
+pub(crate) struct ObserveArgs {
+    /// Show each WASI call on standard error, as strace does; with NAMES only these, e.g. path_*,fd_write,!fd_seek.
+    #[arg(long, value_name = "NAMES", num_args = 0..=1, require_equals = true, default_missing_value = "*", value_parser = Filter::parse)]
+    pub(crate) trace_wasi: Option<Filter>,
+    /// Give the guest a clock and random bytes that are the same in every run; sleeping takes no time.
+    #[arg(long)]
+    pub(crate) deterministic: bool,
+    /// Which random bytes --deterministic gives.
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "deterministic",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
+    pub(crate) seed: u64,
 }
 
 /// `craneway compile`
@@ -188,7 +242,7 @@ pub(crate) struct CompletionArgs {
     pub(crate) shell: clap_complete::Shell,
 }
 
-/// A directory that the guest may use.
+/// A directory, or one file, that the guest may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Dir {
     /// Where it is outside.
@@ -230,6 +284,15 @@ fn parse_dir(text: OsString) -> Result<Dir, String> {
         guest: guest.to_owned(),
         read_only,
     })
+}
+
+/// Reads `tcp:ADDRESS:PORT`.
+fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    text.strip_prefix("tcp:")
+        .and_then(|address| address.parse().ok())
+        .ok_or_else(|| {
+            "expected tcp:ADDRESS:PORT with an IP address, such as tcp:127.0.0.1:8080".to_owned()
+        })
 }
 
 /// Reads `NAME=VALUE` or `NAME`.
@@ -339,7 +402,7 @@ mod tests {
         ];
         let args = run(&line);
         assert_eq!(args.file_and_args, line);
-        assert!(args.dirs.is_empty());
+        assert!(args.grants.dirs.is_empty());
         assert_eq!(
             run(&["--invoke", "f", "a.wasm", "-1", "--", "-W"]).file_and_args,
             ["a.wasm", "-1", "--", "-W"]
@@ -400,6 +463,41 @@ mod tests {
         );
         assert!(parse_preload("m".into()).is_err());
         assert!(parse_preload("m=".into()).is_err());
+    }
+
+    #[test]
+    fn listening_names_a_protocol_and_an_address() {
+        assert_eq!(
+            parse_listen("tcp:127.0.0.1:80"),
+            Ok(([127, 0, 0, 1], 80).into())
+        );
+        assert!(parse_listen("tcp:[::1]:0").is_ok());
+        for wrong in [
+            "127.0.0.1:80",
+            "udp:127.0.0.1:80",
+            "tcp:80",
+            "tcp:localhost:80",
+        ] {
+            assert!(parse_listen(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn tracing_takes_names_after_an_equals_sign_only() {
+        let args = run(&["--trace-wasi", "a.wasm"]);
+        assert_eq!(args.file_and_args, ["a.wasm"]);
+        assert_eq!(args.observe.trace_wasi, Some(Filter::all()));
+        let some = run(&["--trace-wasi=fd_read", "a.wasm"]);
+        assert!(
+            some.observe
+                .trace_wasi
+                .is_some_and(|filter| filter.has("fd_read") && !filter.has("fd_write"))
+        );
+        assert!(parse(&["--trace-wasi=fd_raed", "a.wasm"]).is_err());
+        assert!(
+            parse(&["--seed", "1", "a.wasm"]).is_err(),
+            "a seed needs --deterministic"
+        );
     }
 
     #[test]

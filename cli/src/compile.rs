@@ -23,7 +23,7 @@ pub(crate) fn execute(args: &CompileArgs) -> Result<i32, Failure> {
         }
         None => Path::new(&args.file).with_extension("cwasm"),
     };
-    let settings = Settings::new(args.engine.assignments());
+    let settings = Settings::load(args.engine.assignments())?;
     logging::start(settings.logging);
     let engine = settings.engine()?;
     let input = Input::read(&args.file)?;

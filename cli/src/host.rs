@@ -1,7 +1,7 @@
 //! What a guest runs in: the store's data, made from the command line.
 //! Must never know whether a program or a single function is run.
 
-use crate::args::RunArgs;
+use crate::args::{GrantArgs, RunArgs};
 use crate::input::plain;
 use crate::report::Failure;
 use crate::settings::{Settings, WasiSettings};
@@ -14,12 +14,17 @@ use std::path::Path;
 /// The store's data.
 pub(crate) struct Host {
     /// What WASI grants.
-    pub(crate) wasi: WasiCtx,
+    wasi: WasiCtx,
     /// What the guest may use up.
     pub(crate) limits: StoreLimits,
 }
 
 impl Host {
+    /// What WASI's functions work on.
+    pub(crate) fn wasi(&mut self) -> &mut WasiCtx {
+        &mut self.wasi
+    }
+
     /// Grants what the command line says, and nothing else.
     pub(crate) fn new(args: &RunArgs, settings: &Settings) -> Result<Host, Failure> {
         let mut builder = WasiCtxBuilder::new();
@@ -27,10 +32,14 @@ impl Host {
         for arg in guest_argv(args) {
             builder.arg(utf8(&arg, "an argument for the guest")?);
         }
-        grant_env(&mut builder, args, &settings.wasi)?;
-        grant_stdio(&mut builder, &settings.wasi);
-        grant_dirs(&mut builder, args)?;
-        grant_sockets(&mut builder, &settings.wasi)?;
+        if args.observe.deterministic {
+            builder.deterministic(args.observe.seed);
+        }
+        let grants = &args.grants;
+        grant_env(&mut builder, grants, &settings.wasi)?;
+        grant_stdio(&mut builder, grants, &settings.wasi);
+        grant_dirs(&mut builder, grants)?;
+        grant_sockets(&mut builder, grants, &settings.wasi)?;
         Ok(Host {
             wasi: builder.build(),
             limits: settings.limits.build(),
@@ -39,7 +48,7 @@ impl Host {
 }
 
 /// Opens the directories, in the order given.
-fn grant_dirs(builder: &mut WasiCtxBuilder, args: &RunArgs) -> Result<(), Failure> {
+fn grant_dirs(builder: &mut WasiCtxBuilder, args: &GrantArgs) -> Result<(), Failure> {
     for dir in &args.dirs {
         let (dirs, files) = match dir.read_only {
             true => (DirPerms::READ, FilePerms::READ),
@@ -61,13 +70,25 @@ fn grant_dirs(builder: &mut WasiCtxBuilder, args: &RunArgs) -> Result<(), Failur
 }
 
 /// Listens where the guest is to accept connections.
-fn grant_sockets(builder: &mut WasiCtxBuilder, wasi: &WasiSettings) -> Result<(), Failure> {
-    for address in &wasi.listen {
+fn grant_sockets(
+    builder: &mut WasiCtxBuilder,
+    args: &GrantArgs,
+    wasi: &WasiSettings,
+) -> Result<(), Failure> {
+    let by_flag = args
+        .listen
+        .iter()
+        .map(|at| (at, format!("--listen tcp:{at}")));
+    let by_key = wasi
+        .listen
+        .iter()
+        .map(|at| (at, format!("-S tcplisten={at}")));
+    for (address, flag) in by_flag.chain(by_key) {
         let listener = TcpListener::bind(address)
-            .map_err(|err| Failure::new(format!("-S tcplisten={address}: {}", plain(&err))))?;
+            .map_err(|err| Failure::new(format!("{flag}: {}", plain(&err))))?;
         builder
             .preopened_listener(listener)
-            .map_err(|err| Failure::from_error(&format!("-S tcplisten={address}"), &err.into()))?;
+            .map_err(|err| Failure::from_error(&flag, &err.into()))?;
     }
     Ok(())
 }
@@ -88,11 +109,11 @@ fn guest_argv(args: &RunArgs) -> Vec<OsString> {
 /// Sets the environment: ours as a whole if asked for, then single variables.
 fn grant_env(
     builder: &mut WasiCtxBuilder,
-    args: &RunArgs,
+    args: &GrantArgs,
     wasi: &WasiSettings,
 ) -> Result<(), Failure> {
     let named = |name: &OsStr| args.env.iter().any(|(other, _)| other == name);
-    if wasi.inherit_env {
+    if wasi.inherit_env || args.env_inherit {
         for (name, value) in std::env::vars_os().filter(|(name, _)| !named(name)) {
             // What is not UTF-8 cannot be passed on; nobody asked for it by name.
             if let (Some(name), Some(value)) = (name.to_str(), value.to_str()) {
@@ -114,8 +135,8 @@ fn grant_env(
 }
 
 /// Connects the standard streams that are to be connected.
-fn grant_stdio(builder: &mut WasiCtxBuilder, wasi: &WasiSettings) {
-    if wasi.inherit_stdin {
+fn grant_stdio(builder: &mut WasiCtxBuilder, args: &GrantArgs, wasi: &WasiSettings) {
+    if wasi.inherit_stdin && !args.no_stdin {
         builder.inherit_stdin();
     }
     if wasi.inherit_stdout {

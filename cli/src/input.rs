@@ -24,17 +24,29 @@ impl Input {
             let name = "standard input".to_owned();
             let mut bytes = Vec::new();
             return match std::io::stdin().lock().read_to_end(&mut bytes) {
-                Ok(_) => Ok(Input { name, bytes }),
+                Ok(_) => Ok(Input::new(name, bytes)),
                 Err(err) => Err(Failure::new(format!("cannot read {name}: {}", plain(&err)))),
             };
         }
         let name = Path::new(arg).display().to_string();
         std::fs::read(arg)
-            .map(|bytes| Input {
-                name: name.clone(),
-                bytes,
-            })
+            .map(|bytes| Input::new(name.clone(), bytes))
             .map_err(|err| unreadable(&name, &err))
+    }
+
+    /// Leaves out the line by which a system finds the command for a file, `#!/usr/bin/env -S craneway run`, unless it
+    /// stands before something else than WebAssembly.
+    fn new(name: String, mut bytes: Vec<u8>) -> Input {
+        if bytes.starts_with(b"#!")
+            && let Some(end) = bytes.iter().position(|byte| *byte == b'\n')
+        {
+            let rest = &bytes[end + 1..];
+            let kind = sniff::sniff(rest);
+            if !matches!(kind, Kind::Other(_)) || Engine::detect_precompiled(rest).is_some() {
+                bytes.drain(..=end);
+            }
+        }
+        Input { name, bytes }
     }
 
     /// Whether these are compiled bytes that [`Engine::precompile_module`] made.

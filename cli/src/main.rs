@@ -7,6 +7,7 @@ mod args;
 mod backtrace;
 mod compile;
 mod completion;
+mod config;
 mod hints;
 mod host;
 mod input;

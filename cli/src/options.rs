@@ -191,7 +191,7 @@ impl Group {
     }
 
     /// Reads one `KEY[=VALUE]`. The error is the whole message.
-    fn parse_one(&self, item: &str) -> Result<Assignment, String> {
+    pub(crate) fn parse_one(&self, item: &str) -> Result<Assignment, String> {
         let (name, value) = match item.split_once('=') {
             Some((name, value)) => (name, Some(value)),
             None => (item, None),

@@ -8,12 +8,14 @@ use crate::report::Failure;
 use crate::settings::Settings;
 use crate::{hints, invoke, logging, sniff};
 use craneway::{Engine, Error, Instance, LinkError, Linker, Module, Store};
-use craneway_wasi::I32Exit;
+use craneway_wasi::trace::{Call, Filter};
+use craneway_wasi::{I32Exit, p1};
 use std::ffi::OsString;
+use std::io::Write as _;
 
 /// Runs the module; the number is the guest's exit code.
 pub(crate) fn execute(args: &RunArgs) -> Result<i32, Failure> {
-    let settings = Settings::new(args.engine.assignments().chain(&args.wasi));
+    let settings = Settings::load(args.engine.assignments().chain(&args.grants.wasi))?;
     logging::start(settings.logging);
     let Some((file, guest_args)) = args.file_and_args.split_first() else {
         return Err(Failure::usage("no FILE to run"));
@@ -26,7 +28,7 @@ pub(crate) fn execute(args: &RunArgs) -> Result<i32, Failure> {
         .enable_all()
         .build()
         .map_err(|err| Failure::new(format!("cannot start the asynchronous runtime: {err}")))?;
-    let mut session = Session::new(&engine, host, &settings)?;
+    let mut session = Session::new(&engine, host, &settings, args.observe.trace_wasi.as_ref())?;
     runtime.block_on(async {
         for (name, file) in &args.preloads {
             session
@@ -50,6 +52,13 @@ pub(crate) fn exit_code(file: &str, err: &Error) -> Result<i32, Failure> {
         Some(exit) => Ok(exit.0),
         None => Err(Failure::from_guest(file, err)),
     }
+}
+
+/// Shows one call on standard error, in one piece, so that it does not mix with what the guest writes there.
+fn show_call(_host: &Host, call: &Call<'_>) {
+    let line = format!("{call}\n");
+    // Nobody is left to show it to when standard error is gone.
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 /// A module with what messages need.
@@ -101,13 +110,23 @@ struct Session {
 }
 
 impl Session {
-    fn new(engine: &Engine, host: Host, settings: &Settings) -> Result<Session, Failure> {
+    fn new(
+        engine: &Engine,
+        host: Host,
+        settings: &Settings,
+        trace: Option<&Filter>,
+    ) -> Result<Session, Failure> {
         let mut store = Store::new(engine, host);
         store.limiter(|host| &mut host.limits);
         let mut linker = Linker::new(engine);
         if settings.wasi.enabled {
-            craneway_wasi::p1::add_to_linker(&mut linker, |host: &mut Host| &mut host.wasi)
-                .map_err(|err| Failure::from_error("cannot provide WASI", &err))?;
+            match trace {
+                Some(filter) => {
+                    p1::add_to_linker_traced(&mut linker, Host::wasi, filter, show_call)
+                }
+                None => p1::add_to_linker(&mut linker, Host::wasi),
+            }
+            .map_err(|err| Failure::from_error("cannot provide WASI", &err))?;
         }
         Ok(Session {
             store,

@@ -1,7 +1,8 @@
 //! What the option groups decide: engine configuration, limits of the store, what WASI grants.
 //! Must never know how options are spelt.
 
-use crate::options::Assignments;
+use crate::config;
+use crate::options::{Assignment, Assignments};
 use crate::report::Failure;
 use craneway::{Config, Engine, StoreLimits, StoreLimitsBuilder};
 use std::net::SocketAddr;
@@ -57,7 +58,19 @@ pub(crate) struct WasiSettings {
 }
 
 impl Settings {
-    /// The command's defaults with the given assignments on top, later ones winning.
+    /// The command's defaults, then those of the configuration file, then the given assignments, later ones winning.
+    pub(crate) fn load<'a>(
+        groups: impl IntoIterator<Item = &'a Assignments>,
+    ) -> Result<Settings, Failure> {
+        let mut settings = Settings::new([]);
+        for assignment in config::read()? {
+            assignment.apply(&mut settings);
+        }
+        settings.apply(groups);
+        Ok(settings)
+    }
+
+    /// The command's defaults with the given assignments on top, whatever the configuration file says.
     pub(crate) fn new<'a>(groups: impl IntoIterator<Item = &'a Assignments>) -> Settings {
         let mut config = Config::new();
         config.max_wasm_stack(WASM_STACK);
@@ -75,10 +88,14 @@ impl Settings {
             unknown_imports_trap: false,
             logging: true,
         };
-        for assignment in groups.into_iter().flat_map(|group| &group.0) {
-            assignment.apply(&mut settings);
-        }
+        settings.apply(groups);
         settings
+    }
+
+    /// Carries assignments out.
+    fn apply<'a>(&mut self, groups: impl IntoIterator<Item = &'a Assignments>) {
+        let all = groups.into_iter().flat_map(|group| &group.0);
+        all.for_each(|assignment: &Assignment| assignment.apply(self));
     }
 
     /// Switches every proposal that has a key.

@@ -10,7 +10,7 @@ use craneway::{Engine, Module};
 
 /// Checks every file, and reports each that fails.
 pub(crate) fn execute(args: &ValidateArgs) -> Result<i32, Failure> {
-    let settings = Settings::new(args.engine.assignments());
+    let settings = Settings::load(args.engine.assignments())?;
     logging::start(settings.logging);
     let engine = settings.engine()?;
     let mut code = 0;

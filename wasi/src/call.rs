@@ -16,9 +16,6 @@ use crate::memory::{self, GuestMemory};
 use crate::types::Abi;
 use crate::wait::Wait;
 
-/// The tracing target of every call.
-pub(crate) const TARGET: &str = "craneway_wasi";
-
 /// The outcome of one attempt.
 pub(crate) enum Step<R = ()> {
     /// The function is through.
@@ -65,6 +62,8 @@ pub(crate) struct CallState {
     pub(crate) progress: usize,
     /// The clocks at the first attempt, from which relative timeouts count: monotonic, real time.
     pub(crate) started: Option<(Duration, Duration)>,
+    /// Whether a clock was told to sleep and took no time for it.
+    pub(crate) slept: bool,
     /// The result of work that ran on the blocking pool.
     pub(crate) job: Option<Box<dyn Any + Send>>,
     /// An error that a wait met.
@@ -110,30 +109,41 @@ impl Cx<'_> {
     }
 }
 
-/// Runs a function of the interface for a guest.
-pub(crate) fn dispatch<'a, T, G, F>(
+/// What a function is and how it is called, as far as driving it needs to know.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Function {
+    pub(crate) name: &'static str,
+    pub(crate) abi: Abi,
+    /// Whether it passes anything through the guest's memory. What does not also serves modules without one.
+    pub(crate) memory: bool,
+}
+
+/// Runs a function of the interface for a guest; `after` makes the guest's result of the outcome.
+#[inline]
+pub(crate) fn dispatch<'a, T, G, F, A>(
     mut caller: Caller<'a, T>,
     get: G,
-    abi: Abi,
-    name: &'static str,
+    what: Function,
     function: F,
+    after: A,
 ) -> MaybeAsync<'a, i32>
 where
     T: Send + 'static,
     G: Fn(&mut T) -> &mut WasiCtx + Copy + Send + Sync + 'static,
     F: Fn(&mut Cx<'_>) -> Outcome + Send + 'static,
+    A: FnOnce(&mut Caller<'_, T>, Result<(), Failure>) -> craneway::Result<i32> + Send + 'static,
 {
     let mut state = CallState::default();
-    match attempt(&mut caller, &get, abi, &mut state, &function) {
-        Ok(Step::Done(())) => MaybeAsync::Ready(finish(name, Ok(()))),
-        Err(failure) => MaybeAsync::Ready(finish(name, Err(failure))),
+    match attempt(&mut caller, &get, what, &mut state, &function) {
+        Ok(Step::Done(())) => MaybeAsync::Ready(after(&mut caller, Ok(()))),
+        Err(failure) => MaybeAsync::Ready(after(&mut caller, Err(failure))),
         Ok(Step::Wait(first)) => MaybeAsync::Pending(Box::pin(async move {
             let mut wait = first;
             loop {
                 wait.run(&mut state).await;
-                match attempt(&mut caller, &get, abi, &mut state, &function) {
-                    Ok(Step::Done(())) => return finish(name, Ok(())),
-                    Err(failure) => return finish(name, Err(failure)),
+                match attempt(&mut caller, &get, what, &mut state, &function) {
+                    Ok(Step::Done(())) => return after(&mut caller, Ok(())),
+                    Err(failure) => return after(&mut caller, Err(failure)),
                     Ok(Step::Wait(next)) => wait = next,
                 }
             }
@@ -142,10 +152,11 @@ where
 }
 
 /// One attempt, on memory and context taken from the caller now.
+#[inline]
 fn attempt<T, G, F>(
     caller: &mut Caller<'_, T>,
     get: &G,
-    abi: Abi,
+    what: Function,
     state: &mut CallState,
     function: &F,
 ) -> Outcome
@@ -154,11 +165,12 @@ where
     G: Fn(&mut T) -> &mut WasiCtx,
     F: Fn(&mut Cx<'_>) -> Outcome,
 {
-    let Some((mem, ctx)) = memory::split(caller, get) else {
-        return Err(Failure::Trap(craneway::format_err!(
-            "a WASI function was called by a module that exports no memory named `memory`"
-        )));
+    let (mem, ctx) = if what.memory {
+        memory::split(caller, get).ok_or_else(|| no_memory(what.name))?
+    } else {
+        (GuestMemory::none(), get(caller.data_mut()))
     };
+    let abi = what.abi;
     function(&mut Cx {
         ctx,
         mem,
@@ -167,16 +179,20 @@ where
     })
 }
 
-/// The result for the guest, traced.
-fn finish(name: &'static str, result: Result<(), Failure>) -> craneway::Result<i32> {
-    let errno = match result {
-        Ok(()) => Errno::Success,
-        Err(Failure::Errno(errno)) => errno,
-        Err(Failure::Trap(error)) => {
-            tracing::trace!(target: TARGET, function = name, ends = %error);
-            return Err(error);
-        }
-    };
-    tracing::trace!(target: TARGET, function = name, errno = errno.name());
-    Ok(errno as i32)
+/// The end of a module that cannot be given results.
+#[cold]
+fn no_memory(name: &str) -> Failure {
+    Failure::Trap(craneway::format_err!(
+        "`{name}` was called by a module that exports no memory named `memory`, through which it takes arguments or gives results: export one"
+    ))
+}
+
+/// The guest's result without further ado.
+#[inline]
+pub(crate) fn settle(result: Result<(), Failure>) -> craneway::Result<i32> {
+    match result {
+        Ok(()) => Ok(Errno::Success as i32),
+        Err(Failure::Errno(errno)) => Ok(errno as i32),
+        Err(Failure::Trap(error)) => Err(error),
+    }
 }

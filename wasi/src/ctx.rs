@@ -9,11 +9,14 @@ use std::sync::Arc;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 
-use crate::clocks::{HostMonotonicClock, HostWallClock, SystemMonotonicClock, SystemWallClock};
-use crate::random::{HostRandom, SystemRandom};
+use crate::clocks::{
+    HostMonotonicClock, HostWallClock, SystemMonotonicClock, SystemWallClock, VirtualClock,
+};
+use crate::random::{HostRandom, SeededRandom, SystemRandom};
 use crate::stdio::{Input, Output, Stdin, Stdout};
 use crate::stream::{Class, Stream};
 use crate::table::{Directory, Entry, File, Kind, Table};
+use crate::trace::Labels;
 use crate::types::{FdFlags, FileType, Rights};
 
 /// What a guest may do with the names in a granted directory.
@@ -126,6 +129,8 @@ pub struct WasiCtx {
     pub(crate) monotonic_clock: Box<dyn HostMonotonicClock>,
     pub(crate) random: Box<dyn HostRandom>,
     pub(crate) allow_blocking_files: bool,
+    /// What traces call the descriptors; empty without any.
+    pub(crate) labels: Labels,
 }
 
 /// A list of strings as the interface hands it over: all bytes with a zero after each.
@@ -355,6 +360,18 @@ impl WasiCtxBuilder {
         self
     }
 
+    /// Makes clocks and random bytes the same in every run: a [`VirtualClock`] and a [`SeededRandom`].
+    ///
+    /// A guest that sees nothing else that changes (its arguments, environment, input and files) then does the same, byte
+    /// for byte. Sleeping moves the clock and takes no time. Attributes of host files, such as times and numbers, and the
+    /// order of host directories stay the host's.
+    pub fn deterministic(&mut self, seed: u64) -> &mut Self {
+        let clock = VirtualClock::default();
+        self.wall_clock(clock.clone())
+            .monotonic_clock(clock)
+            .random(SeededRandom::new(seed))
+    }
+
     /// Whether work on regular files and directories may block the thread that runs the guest.
     ///
     /// Off at first: such work goes to tokio's blocking pool and the guest is suspended meanwhile. A command that runs
@@ -397,6 +414,7 @@ impl WasiCtxBuilder {
             monotonic_clock: built.monotonic_clock,
             random: built.random,
             allow_blocking_files: built.allow_blocking_files,
+            labels: Labels::default(),
         }
     }
 }

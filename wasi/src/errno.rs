@@ -2,9 +2,9 @@
 //!
 //! Knows numbers only; must never know which function failed or what the guest asked.
 
-/// Declares the enumeration once: name and meaning, in the order of the interface definition (the first is 0).
+/// Declares the enumeration once: number, name and meaning, in the order of the interface definition (the first is 0).
 macro_rules! errnos {
-    ($($name:ident = $value:literal, $doc:literal;)*) => {
+    ($($name:ident = $value:literal, $spelt:literal, $doc:literal;)*) => {
         /// An error number of WASI preview 1. `Success` is 0.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[repr(u16)]
@@ -13,7 +13,7 @@ macro_rules! errnos {
         impl Errno {
             /// The name of the interface definition in lower case, for traces and messages.
             pub fn name(self) -> &'static str {
-                match self { $(Errno::$name => stringify!($name),)* }
+                match self { $(Errno::$name => $spelt,)* }
             }
 
             /// What the number means.
@@ -22,89 +22,105 @@ macro_rules! errnos {
             }
         }
 
-        #[cfg(test)]
         const ALL: &[Errno] = &[$(Errno::$name),*];
     };
 }
 
 errnos! {
-    Success = 0, "no error";
-    TooBig = 1, "argument list too long";
-    Acces = 2, "permission denied";
-    Addrinuse = 3, "address in use";
-    Addrnotavail = 4, "address not available";
-    Afnosupport = 5, "address family not supported";
-    Again = 6, "the operation would block";
-    Already = 7, "connection already in progress";
-    Badf = 8, "not an open descriptor";
-    Badmsg = 9, "bad message";
-    Busy = 10, "device or resource busy";
-    Canceled = 11, "operation cancelled";
-    Child = 12, "no child processes";
-    Connaborted = 13, "connection aborted";
-    Connrefused = 14, "connection refused";
-    Connreset = 15, "connection reset";
-    Deadlk = 16, "a deadlock would result";
-    Destaddrreq = 17, "destination address required";
-    Dom = 18, "argument outside the function's domain";
-    Dquot = 19, "quota exceeded";
-    Exist = 20, "exists already";
-    Fault = 21, "address outside guest memory";
-    Fbig = 22, "file too large";
-    Hostunreach = 23, "host unreachable";
-    Idrm = 24, "identifier removed";
-    Ilseq = 25, "not UTF-8";
-    Inprogress = 26, "operation in progress";
-    Intr = 27, "interrupted";
-    Inval = 28, "invalid argument";
-    Io = 29, "input or output error";
-    Isconn = 30, "socket connected already";
-    Isdir = 31, "is a directory";
-    Loop = 32, "too many symbolic links";
-    Mfile = 33, "too many open descriptors";
-    Mlink = 34, "too many links";
-    Msgsize = 35, "message too long";
-    Multihop = 36, "multihop attempted";
-    Nametoolong = 37, "name too long";
-    Netdown = 38, "network down";
-    Netreset = 39, "connection aborted by network";
-    Netunreach = 40, "network unreachable";
-    Nfile = 41, "too many open files in the system";
-    Nobufs = 42, "no buffer space";
-    Nodev = 43, "no such device";
-    Noent = 44, "no such file or directory";
-    Noexec = 45, "not an executable format";
-    Nolck = 46, "no locks available";
-    Nolink = 47, "link severed";
-    Nomem = 48, "out of memory";
-    Nomsg = 49, "no message of that type";
-    Noprotoopt = 50, "protocol not available";
-    Nospc = 51, "no space left";
-    Nosys = 52, "function not supported";
-    Notconn = 53, "socket not connected";
-    Notdir = 54, "not a directory";
-    Notempty = 55, "directory not empty";
-    Notrecoverable = 56, "state not recoverable";
-    Notsock = 57, "not a socket";
-    Notsup = 58, "not supported";
-    Notty = 59, "not a terminal";
-    Nxio = 60, "no such device or address";
-    Overflow = 61, "value too large";
-    Ownerdead = 62, "previous owner died";
-    Perm = 63, "operation not permitted";
-    Pipe = 64, "broken pipe";
-    Proto = 65, "protocol error";
-    Protonosupport = 66, "protocol not supported";
-    Prototype = 67, "wrong protocol type for socket";
-    Range = 68, "result too large";
-    Rofs = 69, "read-only grant";
-    Spipe = 70, "not seekable";
-    Srch = 71, "no such process";
-    Stale = 72, "stale handle";
-    Timedout = 73, "timed out";
-    Txtbsy = 74, "program file busy";
-    Xdev = 75, "crosses devices or grants";
-    Notcapable = 76, "the descriptor lacks the right";
+    Success = 0, "success", "no error";
+    TooBig = 1, "2big", "argument list too long";
+    Acces = 2, "acces", "permission denied";
+    Addrinuse = 3, "addrinuse", "address in use";
+    Addrnotavail = 4, "addrnotavail", "address not available";
+    Afnosupport = 5, "afnosupport", "address family not supported";
+    Again = 6, "again", "the operation would block";
+    Already = 7, "already", "connection already in progress";
+    Badf = 8, "badf", "not an open descriptor";
+    Badmsg = 9, "badmsg", "bad message";
+    Busy = 10, "busy", "device or resource busy";
+    Canceled = 11, "canceled", "operation cancelled";
+    Child = 12, "child", "no child processes";
+    Connaborted = 13, "connaborted", "connection aborted";
+    Connrefused = 14, "connrefused", "connection refused";
+    Connreset = 15, "connreset", "connection reset";
+    Deadlk = 16, "deadlk", "a deadlock would result";
+    Destaddrreq = 17, "destaddrreq", "destination address required";
+    Dom = 18, "dom", "argument outside the function's domain";
+    Dquot = 19, "dquot", "quota exceeded";
+    Exist = 20, "exist", "exists already";
+    Fault = 21, "fault", "address outside guest memory";
+    Fbig = 22, "fbig", "file too large";
+    Hostunreach = 23, "hostunreach", "host unreachable";
+    Idrm = 24, "idrm", "identifier removed";
+    Ilseq = 25, "ilseq", "not UTF-8";
+    Inprogress = 26, "inprogress", "operation in progress";
+    Intr = 27, "intr", "interrupted";
+    Inval = 28, "inval", "invalid argument";
+    Io = 29, "io", "input or output error";
+    Isconn = 30, "isconn", "socket connected already";
+    Isdir = 31, "isdir", "is a directory";
+    Loop = 32, "loop", "too many symbolic links";
+    Mfile = 33, "mfile", "too many open descriptors";
+    Mlink = 34, "mlink", "too many links";
+    Msgsize = 35, "msgsize", "message too long";
+    Multihop = 36, "multihop", "multihop attempted";
+    Nametoolong = 37, "nametoolong", "name too long";
+    Netdown = 38, "netdown", "network down";
+    Netreset = 39, "netreset", "connection aborted by network";
+    Netunreach = 40, "netunreach", "network unreachable";
+    Nfile = 41, "nfile", "too many open files in the system";
+    Nobufs = 42, "nobufs", "no buffer space";
+    Nodev = 43, "nodev", "no such device";
+    Noent = 44, "noent", "no such file or directory";
+    Noexec = 45, "noexec", "not an executable format";
+    Nolck = 46, "nolck", "no locks available";
+    Nolink = 47, "nolink", "link severed";
+    Nomem = 48, "nomem", "out of memory";
+    Nomsg = 49, "nomsg", "no message of that type";
+    Noprotoopt = 50, "noprotoopt", "protocol not available";
+    Nospc = 51, "nospc", "no space left";
+    Nosys = 52, "nosys", "function not supported";
+    Notconn = 53, "notconn", "socket not connected";
+    Notdir = 54, "notdir", "not a directory";
+    Notempty = 55, "notempty", "directory not empty";
+    Notrecoverable = 56, "notrecoverable", "state not recoverable";
+    Notsock = 57, "notsock", "not a socket";
+    Notsup = 58, "notsup", "not supported";
+    Notty = 59, "notty", "not a terminal";
+    Nxio = 60, "nxio", "no such device or address";
+    Overflow = 61, "overflow", "value too large";
+    Ownerdead = 62, "ownerdead", "previous owner died";
+    Perm = 63, "perm", "operation not permitted";
+    Pipe = 64, "pipe", "broken pipe";
+    Proto = 65, "proto", "protocol error";
+    Protonosupport = 66, "protonosupport", "protocol not supported";
+    Prototype = 67, "prototype", "wrong protocol type for socket";
+    Range = 68, "range", "result too large";
+    Rofs = 69, "rofs", "read-only grant";
+    Spipe = 70, "spipe", "not seekable";
+    Srch = 71, "srch", "no such process";
+    Stale = 72, "stale", "stale handle";
+    Timedout = 73, "timedout", "timed out";
+    Txtbsy = 74, "txtbsy", "program file busy";
+    Xdev = 75, "xdev", "crosses devices or grants";
+    Notcapable = 76, "notcapable", "the descriptor lacks the right";
+}
+
+impl Errno {
+    /// The error of this number, if there is one.
+    pub fn from_number(number: u16) -> Option<Errno> {
+        ALL.get(usize::from(number)).copied()
+    }
+}
+
+impl std::fmt::Display for Errno {
+    /// As C programs and `strace` spell it: `ENOENT`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("E")?;
+        self.name()
+            .bytes()
+            .try_for_each(|byte| std::fmt::Write::write_char(f, byte.to_ascii_uppercase().into()))
+    }
 }
 
 impl From<rustix::io::Errno> for Errno {
@@ -223,7 +239,11 @@ mod tests {
     fn numbers_are_dense_and_in_order() {
         for (index, errno) in ALL.iter().enumerate() {
             assert_eq!(*errno as usize, index, "{}", errno.name());
+            assert_eq!(Errno::from_number(*errno as u16), Some(*errno));
         }
+        assert_eq!(Errno::from_number(77), None);
+        assert_eq!(Errno::Noent.to_string(), "ENOENT");
+        assert_eq!(Errno::TooBig.to_string(), "E2BIG");
         assert_eq!(ALL.len(), 77);
     }
 

@@ -22,13 +22,16 @@ mod random;
 mod stdio;
 mod stream;
 mod table;
+pub mod trace;
 mod types;
 mod wait;
 
-pub use clocks::{HostMonotonicClock, HostWallClock, SystemMonotonicClock, SystemWallClock};
+pub use clocks::{
+    HostMonotonicClock, HostWallClock, SystemMonotonicClock, SystemWallClock, VirtualClock,
+};
 pub use ctx::{ConfigError, DirPerms, FilePerms, WasiCtx, WasiCtxBuilder};
 pub use errno::Errno;
-pub use random::{HostRandom, SystemRandom};
+pub use random::{HostRandom, SeededRandom, SystemRandom};
 pub use stdio::{MemoryInputPipe, MemoryOutputPipe, Stdin, Stdout};
 
 /// The error that `proc_exit` raises: the guest ended itself with this code.

@@ -33,6 +33,7 @@ pub(crate) struct GuestMemory<'m> {
 /// Takes the memory and the context out of the caller. `None` if the caller exports no memory.
 ///
 /// Both parts borrow the caller exclusively: until both are gone nobody can run wasm in this store or grow the memory.
+#[inline]
 pub(crate) fn split<'c, T, G>(
     caller: &'c mut Caller<'_, T>,
     get: &G,
@@ -41,20 +42,48 @@ where
     T: 'static,
     G: Fn(&mut T) -> &mut WasiCtx,
 {
-    let memory = caller.memory()?;
-    let base = memory.data_ptr(&*caller);
-    let len = memory.data_size(&*caller);
-    Some((
-        GuestMemory {
+    let (base, len) = range(caller)?;
+    let borrow = PhantomData;
+    Some((GuestMemory { base, len, borrow }, get(caller.data_mut())))
+}
+
+/// The same for callers without a memory too, who get an empty one.
+pub(crate) fn split_any<'c, T, G>(
+    caller: &'c mut Caller<'_, T>,
+    get: &G,
+) -> (GuestMemory<'c>, &'c mut WasiCtx)
+where
+    T: 'static,
+    G: Fn(&mut T) -> &mut WasiCtx,
+{
+    let mem = match range(caller) {
+        Some((base, len)) => GuestMemory {
             base,
             len,
             borrow: PhantomData,
         },
-        get(caller.data_mut()),
-    ))
+        None => GuestMemory::none(),
+    };
+    (mem, get(caller.data_mut()))
+}
+
+/// Where the caller's memory lies and how long it is.
+#[inline]
+fn range<T: 'static>(caller: &mut Caller<'_, T>) -> Option<(*mut u8, usize)> {
+    let memory = caller.memory()?;
+    Some((memory.data_ptr(&*caller), memory.data_size(&*caller)))
 }
 
 impl GuestMemory<'_> {
+    /// No bytes at all, for functions that touch none.
+    pub(crate) fn none() -> GuestMemory<'static> {
+        GuestMemory {
+            base: std::ptr::NonNull::dangling().as_ptr(),
+            len: 0,
+            borrow: PhantomData,
+        }
+    }
+
     /// The host address of `len` bytes at `addr`, if all of them lie inside the memory.
     fn range(&self, addr: u32, len: usize) -> Result<*mut u8, Errno> {
         let end = (addr as usize).checked_add(len).ok_or(Errno::Fault)?;

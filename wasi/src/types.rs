@@ -26,6 +26,8 @@ macro_rules! flags {
             $(pub(crate) const $flag: $name = $name($value);)*
             pub(crate) const NONE: $name = $name(0);
             pub(crate) const ALL: $name = $name(0 $(| $value)*);
+            /// Every flag, for traces.
+            pub(crate) const NAMES: &'static [(&'static str, u64)] = &[$((stringify!($flag), $value as u64)),*];
 
             pub(crate) const fn has(self, other: $name) -> bool {
                 self.0 & other.0 == other.0
@@ -357,6 +359,8 @@ impl Subscription {
             Abi::Unstable => 24,
         };
         let interest = match event_type {
+            // A flag that the interface does not define may mean anything.
+            0 if u16::from_le_bytes(array(record, clock + 24)) > 1 => None,
             0 => Some(Interest::Clock {
                 id: half(clock),
                 timeout: word(clock + 8),

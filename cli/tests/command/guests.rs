@@ -40,6 +40,78 @@ pub(crate) const CAT: &str = r#"(module
           (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
           (br $more))))))"#;
 
+/// Copies standard input to standard output, 64 KiB at a time.
+pub(crate) const COPY: &str = r#"(module
+  (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 2)
+  (func (export "_start")
+    (i32.store (i32.const 0) (i32.const 65536))
+    (loop $more
+      (i32.store (i32.const 4) (i32.const 65536))
+      (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 4)))
+      (if (i32.load (i32.const 4))
+        (then
+          (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+          (br $more))))))"#;
+
+/// Leaves with a bit set for each standard stream that is a terminal, as libc tells them: character devices that cannot seek.
+pub(crate) const TERMINALS: &str = r#"(module
+  (import "wasi_snapshot_preview1" "fd_fdstat_get" (func $stat (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1)
+  (func $terminal (param i32) (result i32)
+    (drop (call $stat (local.get 0) (i32.const 0)))
+    (i32.and
+      (i32.eq (i32.load8_u (i32.const 0)) (i32.const 2))
+      (i64.eqz (i64.and (i64.load (i32.const 8)) (i64.const 36)))))
+  (func (export "_start")
+    (call $exit (i32.or (i32.or
+      (call $terminal (i32.const 0))
+      (i32.shl (call $terminal (i32.const 1)) (i32.const 1)))
+      (i32.shl (call $terminal (i32.const 2)) (i32.const 2))))))"#;
+
+/// Writes `ready`, then waits: for ever in a loop, for an hour, for standard input, or for room on standard output.
+pub(crate) fn waiting(how: &str) -> String {
+    let wait = match how {
+        "loop" => "(loop $again (br $again))",
+        "sleep" => {
+            "(drop (call $poll (i32.const 64) (i32.const 128) (i32.const 1) (i32.const 160)))"
+        }
+        "read" => "(drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 160)))",
+        "write" => {
+            "(loop $again (drop (call $write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 160))) (br $again))"
+        }
+        other => panic!("no way to wait is called {other}"),
+    };
+    format!(
+        r#"(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "\20\00\00\00\06\00\00\00\00\04\00\00\00\10\00\00")
+  (data (i32.const 32) "ready\n")
+  (data (i32.const 80) "\01\00\00\00\00\00\00\00\00\a0\b8\30\46\03\00\00")
+  (func (export "_start")
+    (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 160)))
+    {wait}))"#
+    )
+}
+
+/// Writes 64 random bytes, the date and the monotonic clock to standard output.
+pub(crate) const CHANCE: &str = r#"(module
+  (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "clock_time_get" (func $time (param i32 i64 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "\20\00\00\00\50\00\00\00")
+  (func (export "_start")
+    (drop (call $random (i32.const 32) (i32.const 64)))
+    (drop (call $time (i32.const 0) (i64.const 1) (i32.const 96)))
+    (drop (call $time (i32.const 1) (i64.const 1) (i32.const 104)))
+    (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"#;
+
 /// In its first directory: creates `new.txt`, writes 3 bytes, and leaves with the first error it met.
 pub(crate) const CREATE: &str = r#"(module
   (import "wasi_snapshot_preview1" "path_open"

@@ -3,10 +3,15 @@
 
 mod bad_input;
 mod compile;
+mod config;
 mod exit;
 mod granting;
 mod guests;
 mod invoke;
 mod options;
+mod pipes;
+mod signals;
 mod support;
+mod terminal;
 mod tools;
+mod wasi;

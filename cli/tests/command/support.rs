@@ -81,19 +81,38 @@ impl Bench {
         ran
     }
 
+    /// A shell that runs a line, ready to be started with pipes at all its ends.
+    pub(crate) fn shell(&self, script: &str) -> Command {
+        let mut command = Command::new("/bin/sh");
+        self.prepare(&mut command).args(["-c", script]);
+        command
+    }
+
     /// The command, ready to be started with pipes at all its ends.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(Path::new(env!("CARGO_BIN_EXE_craneway")));
+        self.prepare(&mut command).args(args);
         command
-            .args(args)
+    }
+
+    fn prepare<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        command
             .current_dir(self.dir.path())
             .env_remove("RUST_LOG")
+            .env("CRANEWAY_CONFIG", "")
             .env("COLUMNS", "100")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command
+            .stderr(Stdio::piped())
     }
+}
+
+/// Where the committed guests are.
+pub(crate) fn committed(guest: &str) -> String {
+    format!(
+        "{}/../spec-tests/guests/{guest}",
+        env!("CARGO_MANIFEST_DIR")
+    )
 }
 
 impl Ran {

@@ -4,9 +4,11 @@
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
 use std::fmt::Write as _;
+use std::fs::FileTimes;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, UNIX_EPOCH};
 
 fn main() -> ExitCode {
     let mut args = Arguments::from_args();
@@ -15,16 +17,25 @@ fn main() -> ExitCode {
     let text =
         std::fs::read_to_string(folder().join("cases.json")).expect("cases.json is committed");
     let cases: Value = serde_json::from_str(&text).expect("cases.json is JSON");
+    let fixtures = cases["fixtures"].clone();
     let cases = cases["cases"].as_array().expect("a list of cases").clone();
     assert!(cases.len() > 50, "cases.json lost its cases");
     let mut trials: Vec<Trial> = cases
         .into_iter()
-        .map(|case| {
+        .map(|mut case| {
+            let fixture = fixtures[text_of(&case["fixture"])].as_object();
+            for (key, value) in fixture.into_iter().flatten() {
+                case[key] = value.clone();
+            }
             let name = text_of(&case["name"]).to_owned();
             Trial::test(name, move || run(&case))
         })
         .collect();
     trials.push(Trial::test("files are those of MANIFEST", manifest));
+    trials.push(Trial::test(
+        "differences from Wasmtime are explained",
+        differences,
+    ));
     libtest_mimic::run(&args, trials).exit_code()
 }
 
@@ -49,7 +60,7 @@ fn entries<'a>(case: &'a Value, key: &str) -> impl Iterator<Item = (&'a String, 
         .map(|(name, value)| (name, text_of(value)))
 }
 
-/// Makes the case's directory as `files` and `links` say.
+/// Makes the case's directory as `files`, `links` and `times` (seconds since 1970 and nanoseconds) say.
 fn lay_out(case: &Value, root: &Path) -> std::io::Result<()> {
     for (name, content) in entries(case, "files") {
         let path = root.join(name);
@@ -58,6 +69,19 @@ fn lay_out(case: &Value, root: &Path) -> std::io::Result<()> {
     }
     for (name, target) in entries(case, "links") {
         std::os::unix::fs::symlink(target, root.join(name))?;
+    }
+    for (name, time) in case["times"].as_object().into_iter().flatten() {
+        let part = |index: usize| time[index].as_i64().unwrap_or_default();
+        let whole = Duration::from_secs(part(0).unsigned_abs());
+        let second = match part(0) < 0 {
+            true => UNIX_EPOCH - whole,
+            false => UNIX_EPOCH + whole,
+        };
+        let time = second + Duration::from_nanos(part(1).unsigned_abs());
+        std::fs::File::options()
+            .write(true)
+            .open(root.join(name))?
+            .set_times(FileTimes::new().set_accessed(time).set_modified(time))?;
     }
     Ok(())
 }
@@ -78,6 +102,7 @@ fn run(case: &Value) -> Result<(), Failed> {
         .args(list(case, "flags").map(filled))
         .arg(text_of(&case["wasm"]))
         .args(list(case, "args").map(filled))
+        .env("CRANEWAY_CONFIG", "")
         .envs(entries(case, "set_env"))
         .current_dir(folder())
         .stdin(stdin)
@@ -151,4 +176,28 @@ fn manifest() -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+/// Every line in which Wasmtime answers otherwise is in our expected output, and its reason is told in docs/wasi.md.
+fn differences() -> Result<(), Failed> {
+    let manual = std::fs::read_to_string(folder().join("../../docs/wasi.md"))?;
+    let listed = std::fs::read_to_string(folder().join("expected/differences"))?;
+    let mut wrong = String::new();
+    for line in listed.lines().filter(|line| !line.starts_with('#')) {
+        let parts: Vec<&str> = line.split('\t').collect();
+        let [file, reason, ours, _] = parts[..] else {
+            return Err(format!("four parts expected: {line}").into());
+        };
+        if !manual.contains(&format!("| `{reason}` |")) {
+            writeln!(wrong, "docs/wasi.md has no reason `{reason}`")?;
+        }
+        let expected = std::fs::read_to_string(folder().join(file))?;
+        if ours != "-" && !expected.lines().any(|line| line == ours) {
+            writeln!(wrong, "{file} has no line {ours:?}")?;
+        }
+    }
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => Err(wrong.into()),
+    }
 }

@@ -159,11 +159,13 @@ fn list(dir: &Dir, listing: &mut Listing, cookie: u64, sink: &mut Sink<'_>) -> R
     Ok(())
 }
 
-/// The number and kind of an entry. The parent directory's number is kept back: it may lie outside of what was granted.
+/// The number and kind of an entry. The parent directory's number is kept back, since it may lie outside of what was granted:
+/// it is told as a root's is, by the directory's own. Not by 0, which libc takes for "unknown" and asks for by path.
 fn describe(dir: &Dir, entry: &rustix::fs::RawDirEntry<'_>) -> (u64, FileType) {
     let name = entry.file_name();
     if name.to_bytes() == b".." {
-        return (0, FileType::Directory);
+        let own = rustix::fs::fstat(dir).map_or(1, |stat| stat.st_ino);
+        return (own, FileType::Directory);
     }
     let mut filetype = entry.file_type();
     if filetype == rustix::fs::FileType::Unknown

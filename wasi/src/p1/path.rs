@@ -236,6 +236,7 @@ pub(super) fn path_remove_directory(cx: &mut Cx<'_>, fd: u32, path: u32, len: u3
     let dir = changeable(cx, fd, Rights::PATH_REMOVE_DIRECTORY)?
         .dir
         .clone();
+    let (path, _) = path.without_slashes();
     ready!(cx.blocking(move || Ok(dir.remove_dir(path.path())?))?);
     Ok(DONE)
 }
@@ -371,6 +372,17 @@ pub(super) fn path_rename(
         (old_fd, Rights::PATH_RENAME_SOURCE),
         (new_fd, Rights::PATH_RENAME_TARGET),
     )?;
-    ready!(cx.blocking(move || Ok(source.rename(old.path(), &target, new.path())?))?);
+    ready!(cx.blocking(move || rename(&source, old, &target, new))?);
     Ok(DONE)
+}
+
+/// Renames. A slash at the end of either name says that a directory is meant.
+fn rename(source: &Dir, old: PathArg, target: &Dir, new: PathArg) -> Result<(), Errno> {
+    let ((old, old_slashed), (new, new_slashed)) = (old.without_slashes(), new.without_slashes());
+    if (old_slashed || new_slashed)
+        && resolve::stat(source, &old, false)?.filetype != FileType::Directory
+    {
+        return Err(Errno::Notdir);
+    }
+    Ok(source.rename(old.path(), target, new.path())?)
 }

@@ -22,6 +22,9 @@ const MAX_WATCHED: usize = 1024;
 /// The timer for those beyond.
 const RECHECK: Duration = Duration::from_millis(10);
 
+/// The least time that is waited, lest a virtual clock that does not move by sleeping keep the thread busy.
+const SHORTEST: Duration = Duration::from_micros(1);
+
 /// The state of one subscription.
 enum State {
     Happened { nbytes: u64, hangup: bool },
@@ -45,9 +48,37 @@ pub(super) fn poll_oneoff(
     cx.mem
         .check(events, count.checked_mul(Event::SIZE).ok_or(Errno::Fault)?)?;
     cx.mem.check(out, 4)?;
+    loop {
+        let mut wait = AnyOf::default();
+        let stored = look(cx, subscriptions, events, count, &mut wait)?;
+        if stored > 0 {
+            cx.mem.write_u32(out, stored)?;
+            return Ok(DONE);
+        }
+        if let Some(timeout) = wait.timeout {
+            let left = cx.ctx.monotonic_clock.sleep(timeout);
+            if left.is_zero() && !cx.state.slept {
+                // A virtual clock: the moment has come.
+                cx.state.slept = true;
+                continue;
+            }
+            wait.timeout = Some(left.max(SHORTEST));
+        }
+        return Ok(Step::Wait(Wait::Any(wait)));
+    }
+}
+
+/// Stores an event for each subscription that has come true, and says how many; collects what to wait for.
+fn look(
+    cx: &mut Cx<'_>,
+    subscriptions: u32,
+    events: u32,
+    count: u32,
+    wait: &mut AnyOf,
+) -> Result<u32, Errno> {
+    let size = Subscription::size(cx.abi);
     let now = (cx.ctx.monotonic_clock.now(), cx.ctx.wall_clock.now());
     let started = *cx.state.started.get_or_insert(now);
-    let mut wait = AnyOf::default();
     let mut stored = 0_u32;
     for index in 0..count {
         let record = cx.mem.bytes(subscriptions + index * size, size)?;
@@ -58,9 +89,9 @@ pub(super) fn poll_oneoff(
                 id,
                 timeout,
                 absolute,
-            }) => clock_state(cx.ctx, started, now, id, timeout, absolute, &mut wait),
-            Some(Interest::Read(fd)) => fd_state(cx.ctx, fd, Direction::READ, &mut wait),
-            Some(Interest::Write(fd)) => fd_state(cx.ctx, fd, Direction::WRITE, &mut wait),
+            }) => clock_state(cx.ctx, started, now, id, timeout, absolute, wait),
+            Some(Interest::Read(fd)) => fd_state(cx.ctx, fd, Direction::READ, wait),
+            Some(Interest::Write(fd)) => fd_state(cx.ctx, fd, Direction::WRITE, wait),
         };
         let (errno, nbytes, hangup) = match state {
             State::Pending => continue,
@@ -78,14 +109,7 @@ pub(super) fn poll_oneoff(
             .write(events + stored * Event::SIZE, &event.encode())?;
         stored += 1;
     }
-    if stored > 0 {
-        cx.mem.write_u32(out, stored)?;
-        return Ok(DONE);
-    }
-    if let Some(timeout) = wait.timeout {
-        wait.timeout = Some(cx.ctx.monotonic_clock.sleep(timeout));
-    }
-    Ok(Step::Wait(Wait::Any(wait)))
+    Ok(stored)
 }
 
 /// Whether a clock has come so far; if not, the wait is bounded by what is left.

@@ -43,6 +43,17 @@ impl PathArg {
         Path::new(std::ffi::OsStr::from_bytes(&self.0))
     }
 
+    /// The path without slashes at its end, and whether there were any. Libraries drop them, and with them what they say: that
+    /// the name is a directory's.
+    pub(super) fn without_slashes(mut self) -> (PathArg, bool) {
+        let end = self.0.iter().rposition(|byte| *byte != b'/');
+        // A path of slashes alone keeps its meaning: the root.
+        let len = end.map_or(self.0.len(), |last| last + 1);
+        let slashed = len < self.0.len();
+        self.0.truncate(len);
+        (self, slashed)
+    }
+
     /// The path, if it names an entry of the directory itself, so that nothing has to be resolved before the last step.
     pub(super) fn single(&self) -> Option<&[u8]> {
         let plain = !self.0.is_empty() && !self.0.contains(&b'/') && &self.0[..] != b"..";
@@ -52,11 +63,12 @@ impl PathArg {
 
 /// A host's answer in the interface's terms. Times before 1970 read as 1970.
 pub(super) fn from_host(stat: &Stat) -> FileStat {
-    let time = |seconds: i64, nanoseconds: u64| {
-        u64::try_from(seconds)
-            .unwrap_or(0)
+    let time = |seconds: i64, nanoseconds: u64| match u64::try_from(seconds) {
+        Ok(seconds) => seconds
             .saturating_mul(1_000_000_000)
-            .saturating_add(nanoseconds)
+            .saturating_add(nanoseconds),
+        // The nanoseconds of an earlier time count forward from its second, so they go with it.
+        Err(_) => 0,
     };
     #[allow(
         clippy::unnecessary_cast,
@@ -166,6 +178,20 @@ mod tests {
         assert!(arg("..a").single().is_some());
         for unsafe_name in ["", "..", "/", "a/", "/a", "a/b", "../a"] {
             assert!(arg(unsafe_name).single().is_none(), "{unsafe_name:?}");
+        }
+    }
+
+    #[test]
+    fn slashes_at_the_end_come_off() {
+        for (text, bare, slashed) in [
+            ("a", "a", false),
+            ("a/", "a", true),
+            ("a/b//", "a/b", true),
+            ("//", "//", false),
+            ("", "", false),
+        ] {
+            let (path, had) = arg(text).without_slashes();
+            assert_eq!((&path.0[..], had), (bare.as_bytes(), slashed), "{text:?}");
         }
     }
 

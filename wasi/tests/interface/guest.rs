@@ -1,6 +1,7 @@
 //! A guest that exports every function of the interface, so that tests call them one by one with any arguments.
 
 use craneway::{Engine, Instance, Linker, Memory, Module, Store, Val};
+use craneway_wasi::trace::{Call, Filter};
 use craneway_wasi::{DirPerms, Errno, FilePerms, WasiCtx, WasiCtxBuilder, p1};
 
 /// Names and parameters: `i` for 32 bits, `l` for 64.
@@ -135,11 +136,31 @@ impl Guest {
 
     /// A guest of either version.
     pub(crate) async fn of(namespace: &str, builder: &mut WasiCtxBuilder) -> Guest {
-        let engine = Engine::default();
-        let module = Module::new(&engine, text(namespace)).expect("a valid module");
-        let mut linker = Linker::new(&engine);
+        let mut linker = Linker::new(&Engine::default());
         p1::add_to_linker(&mut linker, |ctx: &mut WasiCtx| ctx).expect("functions link");
-        let mut store = Store::new(&engine, builder.build());
+        Guest::linked(&linker, namespace, builder).await
+    }
+
+    /// A guest whose calls are traced.
+    pub(crate) async fn traced(
+        builder: &mut WasiCtxBuilder,
+        filter: &Filter,
+        hook: impl Fn(&WasiCtx, &Call<'_>) + Send + Sync + 'static,
+    ) -> Guest {
+        let mut linker = Linker::new(&Engine::default());
+        p1::add_to_linker_traced(&mut linker, |ctx: &mut WasiCtx| ctx, filter, hook)
+            .expect("functions link");
+        Guest::linked(&linker, p1::PREVIEW1, builder).await
+    }
+
+    async fn linked(
+        linker: &Linker<WasiCtx>,
+        namespace: &str,
+        builder: &mut WasiCtxBuilder,
+    ) -> Guest {
+        let engine = linker.engine();
+        let module = Module::new(engine, text(namespace)).expect("a valid module");
+        let mut store = Store::new(engine, builder.build());
         let instance = linker
             .instantiate_async(&mut store, &module)
             .await
@@ -405,39 +426,8 @@ impl Guest {
 
 /// The error number behind a result.
 fn errno(number: i32) -> Errno {
-    let known = [
-        Errno::Acces,
-        Errno::Again,
-        Errno::Badf,
-        Errno::Exist,
-        Errno::Fault,
-        Errno::Fbig,
-        Errno::Ilseq,
-        Errno::Inval,
-        Errno::Io,
-        Errno::Isdir,
-        Errno::Loop,
-        Errno::Mfile,
-        Errno::Nametoolong,
-        Errno::Noent,
-        Errno::Nospc,
-        Errno::Nosys,
-        Errno::Notcapable,
-        Errno::Notconn,
-        Errno::Notdir,
-        Errno::Notempty,
-        Errno::Notsock,
-        Errno::Notsup,
-        Errno::Nxio,
-        Errno::Overflow,
-        Errno::Perm,
-        Errno::Pipe,
-        Errno::Rofs,
-        Errno::Spipe,
-        Errno::Xdev,
-    ];
-    known
-        .into_iter()
-        .find(|errno| *errno as i32 == number)
-        .unwrap_or_else(|| panic!("no test expects error number {number}"))
+    u16::try_from(number)
+        .ok()
+        .and_then(Errno::from_number)
+        .unwrap_or_else(|| panic!("there is no error number {number}"))
 }

@@ -12,4 +12,5 @@ mod poll;
 mod process;
 mod sockets;
 mod streams;
+mod trace;
 mod unstable;
