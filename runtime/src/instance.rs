@@ -103,7 +103,7 @@ pub(crate) fn finish<T>(
     let (instance, start) = prepare(store, module, given)?;
     if let Some(start) = start {
         let frames = store.engine().config().max_frames;
-        let mut frame = CallFrame::ZERO;
+        let mut frame = CallFrame::NEW;
         let shape = CallShape {
             stack_args: &[],
             vectors: false,
@@ -129,7 +129,7 @@ pub(crate) async fn finish_async<T: Send>(
             AsyncCall::new(
                 store.core_mut(),
                 record,
-                CallFrame::ZERO,
+                CallFrame::NEW,
                 Box::default(),
                 false,
             )

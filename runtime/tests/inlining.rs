@@ -8,7 +8,8 @@ const MODULE: &str = r#"(module $m
   (memory 1)
   (func $load (param i32) (result i32)
     nop
-    (i32.load offset=4 (local.get 0)))
+    ;; The load may become the operand of this operator, never of one of a caller.
+    (i32.and (i32.load offset=4 (local.get 0)) (local.get 0)))
   (func $twice (param i32) (result i32)
     (i32.add (call $load (i32.const 8)) (call $load (local.get 0))))
   (func $host_too (param i32) (result i32)

@@ -33,13 +33,13 @@ fn prepare(core: &Core, func: Func, params: &[Val], results: &[Val]) -> Result<P
         results.len()
     );
     let abi = CallAbi::new(&ty);
-    let mut frame = CallFrame::ZERO;
+    let mut frame = CallFrame::NEW;
     let mut stack = vec![0; abi.stack_bytes as usize / 8];
     for ((value, ty), loc) in params.iter().zip(&ty.params).zip(&abi.params) {
         let bits = to_bits(core, value, *ty)?;
         match *loc {
             Loc::Int(n) => frame.int[n as usize] = bits as u64,
-            Loc::Vec(n) => frame.vec[n as usize] = bits,
+            Loc::Vec(n) => frame.set_vector(n, bits),
             Loc::Stack(offset) => {
                 stack[offset as usize / 8] = bits as u64;
                 if *ty == wasm::ValType::V128 {
@@ -79,7 +79,8 @@ fn collect(core: &mut Core, p: &Prepared, frame: &CallFrame, results: &mut [Val]
     for ((ty, loc), out) in p.ty.results.iter().zip(locs).zip(results) {
         let bits = match *loc {
             Loc::Int(n) => u128::from(frame.int[n as usize]),
-            Loc::Vec(n) => frame.vec[n as usize],
+            // SAFETY: the function's type has vectors, so the trampolines have written them.
+            Loc::Vec(n) => unsafe { frame.vector(n) },
             Loc::Stack(offset) => buffer_bits(&p.buffer, offset, *ty),
         };
         *out = from_bits(core, *ty, bits);

@@ -288,7 +288,7 @@ pub(super) unsafe fn read_vals(
         let bits = unsafe {
             match *loc {
                 Loc::Int(n) => u128::from((*frame).int[n as usize]),
-                Loc::Vec(n) => (*frame).vec[n as usize],
+                Loc::Vec(n) => (*frame).vector(n),
                 Loc::Stack(offset) if *ty == wasm::ValType::V128 => {
                     stack.add(offset as usize).cast::<u128>().read_unaligned()
                 }
@@ -325,7 +325,7 @@ pub(super) unsafe fn write_vals(
             let bits = to_bits(core, value, *ty)?;
             match *loc {
                 Loc::Int(n) => (*frame).int[n as usize] = bits as u64,
-                Loc::Vec(n) => (*frame).vec[n as usize] = bits,
+                Loc::Vec(n) => (*frame).set_vector(n, bits),
                 Loc::Stack(offset) if *ty == wasm::ValType::V128 => {
                     buffer
                         .add(offset as usize)

@@ -89,7 +89,7 @@ impl Writer<'_> {
     unsafe fn put<A: WasmTy>(&mut self, bits: u128) {
         match self.places.next(A::VECTOR, A::SLOT) {
             Loc::Int(n) => self.frame.int[n as usize] = bits as u64,
-            Loc::Vec(n) => self.frame.vec[n as usize] = bits,
+            Loc::Vec(n) => self.frame.set_vector(n, bits),
             // SAFETY: the caller gave the room.
             Loc::Stack(offset) => unsafe {
                 let at = self.memory.add(offset as usize);
@@ -110,7 +110,8 @@ impl Reader<'_> {
     unsafe fn take<A: WasmTy>(&mut self) -> u128 {
         match self.places.next(A::VECTOR, A::SLOT) {
             Loc::Int(n) => u128::from(self.frame.int[n as usize]),
-            Loc::Vec(n) => self.frame.vec[n as usize],
+            // SAFETY: the frame holds values of the types that are read.
+            Loc::Vec(n) => unsafe { self.frame.vector(n) },
             // SAFETY: the caller gave the memory.
             Loc::Stack(offset) => unsafe {
                 let at = self.memory.add(offset as usize);
@@ -466,7 +467,7 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
         let store = store.as_context_mut().0;
         let core = store.core_mut();
         let record = self.func.record_in(core);
-        let (mut frame, mut stack, mut buffer) = (CallFrame::ZERO, StackArgs::new(), Buffer::new());
+        let (mut frame, mut stack, mut buffer) = (CallFrame::NEW, StackArgs::new(), Buffer::new());
         Self::arrange(core, params, &mut frame, &mut stack, &mut buffer)?;
         let shape = CallShape {
             stack_args: &stack,
@@ -501,7 +502,7 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
         let record = self.func.record_in(core);
         let mut buffer: Box<Buffer> = Box::default();
         let mut running = {
-            let (mut frame, mut stack) = (CallFrame::ZERO, StackArgs::new());
+            let (mut frame, mut stack) = (CallFrame::NEW, StackArgs::new());
             Self::arrange(core, params, &mut frame, &mut stack, &mut buffer)?;
             // SAFETY: as `call`; the borrow of the store lasts as long as this future.
             unsafe { AsyncCall::new(core, record, frame, stack.into_vec().into(), Self::VECTORS) }

@@ -177,13 +177,13 @@ impl Activation {
         }
     }
 
-    fn take_error(&mut self, frames: Vec<RawFrame>) -> CallError {
+    fn take_error(&mut self, frames: Vec<RawFrame>) -> Box<CallError> {
         let cause = match (self.trap.take(), self.unwind.take()) {
             (Some(trap), _) => Unwind::Trap(trap.code),
             (None, Some(unwind)) => unwind,
             (None, None) => Unwind::Error(anyhow::anyhow!("a call left wasm without a reason")),
         };
-        CallError { cause, frames }
+        Box::new(CallError { cause, frames })
     }
 }
 
@@ -196,28 +196,31 @@ pub struct CallShape<'a> {
     pub vectors: bool,
 }
 
-fn refusal(message: &'static str) -> CallError {
-    CallError {
-        cause: Unwind::Error(anyhow::anyhow!(message)),
+/// A call that did not begin. Errors of calls are boxed, so that the result of one that returns is a
+/// register.
+#[cold]
+fn refused(cause: Unwind) -> Box<CallError> {
+    Box::new(CallError {
+        cause,
         frames: Vec::new(),
-    }
+    })
+}
+
+#[cold]
+fn refusal(message: &'static str) -> Box<CallError> {
+    refused(Unwind::Error(anyhow::anyhow!(message)))
 }
 
 /// Readies the thread and checks what is left of its stack.
-fn check_thread() -> Result<(), CallError> {
+#[inline]
+fn check_thread() -> Result<(), Box<CallError>> {
     if let Err(e) = sys::prepare_thread() {
         let cause =
             anyhow::Error::new(e).context("cannot give this thread an alternate signal stack");
-        return Err(CallError {
-            cause: Unwind::Error(cause),
-            frames: Vec::new(),
-        });
+        return Err(refused(Unwind::Error(cause)));
     }
     if sys::stack_left() < HOST_STACK_RESERVE {
-        return Err(CallError {
-            cause: Unwind::Trap(TrapCode::StackOverflow),
-            frames: Vec::new(),
-        });
+        return Err(refused(Unwind::Trap(TrapCode::StackOverflow)));
     }
     Ok(())
 }
@@ -226,7 +229,7 @@ fn check_thread() -> Result<(), CallError> {
 ///
 /// # Safety
 /// `store` is live and exclusively ours.
-unsafe fn check_store(store: *mut Store) -> Result<(), CallError> {
+unsafe fn check_store(store: *mut Store) -> Result<(), Box<CallError>> {
     // SAFETY: activations on the store's chain are alive until they unlink themselves, or leaked.
     let stuck = unsafe {
         let top = (*store).activation;
@@ -253,7 +256,7 @@ pub unsafe fn call(
     record: NonNull<FuncRecord>,
     frame: &mut CallFrame,
     shape: CallShape<'_>,
-) -> Result<(), CallError> {
+) -> Result<(), Box<CallError>> {
     check_thread()?;
     // SAFETY: the caller vouches for the store.
     unsafe { check_store(store)? };
@@ -319,7 +322,7 @@ unsafe fn call_wasm(
     activation: *mut Activation,
     target: &FuncRecord,
     frame: &mut CallFrame,
-) -> Result<(), CallError> {
+) -> Result<(), Box<CallError>> {
     // SAFETY: see the comments inside.
     unsafe {
         let store = (*activation).store;
@@ -337,15 +340,9 @@ unsafe fn call_wasm(
                 header
             }
             None => {
-                let stack = match (*store).take_stack() {
-                    Ok(stack) => stack,
-                    Err(e) => {
-                        return Err(CallError {
-                            cause: Unwind::Error(e),
-                            frames: Vec::new(),
-                        });
-                    }
-                };
+                let stack = (*store)
+                    .take_stack()
+                    .map_err(|e| refused(Unwind::Error(e)))?;
                 (*activation).entry_sp = stack.top();
                 let header = stack.header();
                 own = Some(stack);
@@ -371,17 +368,28 @@ unsafe fn call_wasm(
 ///
 /// # Safety
 /// The activation has ended; its wasm stack is intact.
-unsafe fn finish(activation: *mut Activation, status: u32) -> Result<(), CallError> {
+#[inline]
+unsafe fn finish(activation: *mut Activation, status: u32) -> Result<(), Box<CallError>> {
     if status == exit::RETURNED {
         return Ok(());
     }
+    // SAFETY: as promised by the caller.
+    Err(unsafe { left(activation) })
+}
+
+/// Why the activation left, and from where.
+///
+/// # Safety
+/// As [`finish`].
+#[cold]
+unsafe fn left(activation: *mut Activation) -> Box<CallError> {
     // SAFETY: nothing runs on the wasm stack; the frames are still there to be read.
     unsafe {
         let frames = match (&(*activation).unwind, &(*activation).trap) {
             (Some(Unwind::Panic(_)), None) => Vec::new(),
             _ => backtrace::capture(activation),
         };
-        Err((*activation).take_error(frames))
+        (*activation).take_error(frames)
     }
 }
 
@@ -441,7 +449,7 @@ impl AsyncCall {
     ///
     /// # Panics
     /// If polled again after it was ready.
-    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CallError>> {
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Box<CallError>>> {
         if let Err(e) = check_thread() {
             return Poll::Ready(Err(e));
         }
@@ -476,7 +484,7 @@ impl AsyncCall {
 
     /// # Safety
     /// The store is exclusively ours.
-    unsafe fn start(&mut self) -> Result<u32, CallError> {
+    unsafe fn start(&mut self) -> Result<u32, Box<CallError>> {
         let activation: *mut Activation = &mut *self.activation;
         // SAFETY: as `call`, with a stack of our own even when nested: only its outermost
         // activation may suspend.
@@ -495,10 +503,9 @@ impl AsyncCall {
                     &self.stack_args,
                 )));
             }
-            let stack = (*store).take_stack().map_err(|e| CallError {
-                cause: Unwind::Error(e),
-                frames: Vec::new(),
-            })?;
+            let stack = (*store)
+                .take_stack()
+                .map_err(|e| refused(Unwind::Error(e)))?;
             (*activation).entry_sp = stack.top();
             (*stack.header()).activation = activation;
             (*store).activation = activation;
@@ -516,7 +523,7 @@ impl AsyncCall {
     ///
     /// # Safety
     /// The store is exclusively ours and the activation is pending.
-    unsafe fn go_on(&mut self) -> Result<u32, CallError> {
+    unsafe fn go_on(&mut self) -> Result<u32, Box<CallError>> {
         let activation: *mut Activation = &mut *self.activation;
         // SAFETY: the future and the context are live; the host frame of the pending call lies
         // untouched on our wasm stack.

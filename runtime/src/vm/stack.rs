@@ -10,6 +10,7 @@
 
 use super::activation::Activation;
 use super::sys;
+use std::num::NonZeroUsize;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -46,11 +47,11 @@ pub(crate) struct StackHeader {
     pub(crate) limit: usize,
 }
 
-/// An owned wasm stack; dropping it returns the slot to the pool.
+/// An owned wasm stack; dropping it returns the slot to the pool. One word, so that taking and
+/// giving it back stays in registers.
 #[derive(Debug)]
 pub(crate) struct WasmStack {
-    base: usize,
-    bytes: usize,
+    base: NonZeroUsize,
 }
 
 impl WasmStack {
@@ -79,10 +80,8 @@ impl WasmStack {
             }
         };
         drop(pool);
-        let stack = WasmStack {
-            base: slot.base,
-            bytes,
-        };
+        let base = NonZeroUsize::new(slot.base).expect("no reservation lies at address zero");
+        let stack = WasmStack { base };
         if slot.bytes == 0 {
             debug_assert!(STACK_STRIDE - bytes >= GUARD);
             let limit = slot.base + STACK_STRIDE - bytes;
@@ -102,7 +101,7 @@ impl WasmStack {
 
     /// The header.
     pub(crate) fn header(&self) -> *mut StackHeader {
-        (self.base + STACK_STRIDE - size_of::<StackHeader>()) as *mut StackHeader
+        (self.base.get() + STACK_STRIDE - size_of::<StackHeader>()) as *mut StackHeader
     }
 
     /// Where the first frame starts.
@@ -114,12 +113,16 @@ impl WasmStack {
 impl Drop for WasmStack {
     fn drop(&mut self) {
         // SAFETY: the stack is ours and no activation is on it any more.
-        unsafe { (*self.header()).activation = std::ptr::null_mut() };
+        let limit = unsafe {
+            (*self.header()).activation = std::ptr::null_mut();
+            (*self.header()).limit
+        };
+        let base = self.base.get();
         POOL.lock()
             .unwrap_or_else(|e| e.into_inner())
             .push(FreeSlot {
-                base: self.base,
-                bytes: self.bytes,
+                base,
+                bytes: base + STACK_STRIDE - limit,
             });
     }
 }

@@ -244,14 +244,21 @@ impl Store {
         self.has_limiter.then(|| unsafe { &mut *self.limiter })
     }
 
+    #[inline]
     pub(crate) fn take_stack(&mut self) -> anyhow::Result<WasmStack> {
         match self.stack.take() {
             Some(stack) => Ok(stack),
-            None => WasmStack::new(self.stack_bytes)
-                .map_err(|e| anyhow::Error::new(e).context("cannot reserve a wasm stack")),
+            None => self.new_stack(),
         }
     }
 
+    #[cold]
+    fn new_stack(&self) -> anyhow::Result<WasmStack> {
+        WasmStack::new(self.stack_bytes)
+            .map_err(|e| anyhow::Error::new(e).context("cannot reserve a wasm stack"))
+    }
+
+    #[inline]
     pub(crate) fn give_stack(&mut self, stack: WasmStack) {
         self.stack = Some(stack);
     }

@@ -22,7 +22,7 @@ use crate::vm::activation::Activation;
 use crate::vm::host_func::HostFunc;
 use crate::vm::stack::{STACK_STRIDE, StackHeader};
 use std::arch::global_asm;
-use std::mem::{offset_of, size_of};
+use std::mem::{MaybeUninit, offset_of, size_of};
 
 /// Arguments and results of a call between host and wasm, by the convention's register numbers.
 #[derive(Clone, Copy, Debug)]
@@ -30,16 +30,33 @@ use std::mem::{offset_of, size_of};
 pub struct CallFrame {
     /// Integer registers: on entry vmctx, then parameters; on return results from index 0.
     pub int: [u64; 8],
-    /// Vector registers.
-    pub vec: [u128; 8],
+    /// Vector registers, written and read only where the function's type has any.
+    pub vec: [MaybeUninit<u128>; 8],
 }
 
 impl CallFrame {
-    /// All zero.
-    pub const ZERO: CallFrame = CallFrame {
+    /// Integer registers zero, vector registers not written: most calls have none.
+    pub const NEW: CallFrame = CallFrame {
         int: [0; 8],
-        vec: [0; 8],
+        vec: [MaybeUninit::uninit(); 8],
     };
+
+    /// The contents of vector register `n`.
+    ///
+    /// # Safety
+    /// It was written: by whoever made the frame for a function with that argument, or by a
+    /// trampoline for a function whose type has vectors.
+    #[inline]
+    pub unsafe fn vector(&self, n: u8) -> u128 {
+        // SAFETY: the caller's promise.
+        unsafe { self.vec[n as usize].assume_init() }
+    }
+
+    /// Writes vector register `n`.
+    #[inline]
+    pub fn set_vector(&mut self, n: u8, bits: u128) {
+        self.vec[n as usize] = MaybeUninit::new(bits);
+    }
 }
 
 /// What `call_host` keeps on the wasm stack below the saved frame pointer.
