@@ -6,16 +6,22 @@ use crate::sniff::{self, Kind};
 use craneway::{Engine, Module};
 use std::borrow::Cow;
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{ErrorKind, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A file, or standard input, read into memory.
 pub(crate) struct Input {
     /// The name for messages.
     pub(crate) name: String,
-    /// The content.
+    /// The content; of a compiled file only the beginning, for it is mapped when it is loaded.
     pub(crate) bytes: Vec<u8>,
+    /// The compiled file.
+    compiled: Option<PathBuf>,
 }
+
+/// Enough to tell a compiled file.
+const BEGINNING: u64 = 16;
 
 impl Input {
     /// Reads `arg`, where `-` is standard input.
@@ -29,9 +35,21 @@ impl Input {
             };
         }
         let name = Path::new(arg).display().to_string();
-        std::fs::read(arg)
-            .map(|bytes| Input::new(name.clone(), bytes))
-            .map_err(|err| unreadable(&name, &err))
+        let read = || -> std::io::Result<(Vec<u8>, bool)> {
+            let mut file = File::open(arg)?;
+            let mut bytes = Vec::new();
+            file.by_ref().take(BEGINNING).read_to_end(&mut bytes)?;
+            let compiled = Engine::detect_precompiled(&bytes).is_some();
+            let to_be_mapped = compiled && file.metadata()?.is_file();
+            if !to_be_mapped {
+                file.read_to_end(&mut bytes)?;
+            }
+            Ok((bytes, to_be_mapped))
+        };
+        let (bytes, to_be_mapped) = read().map_err(|err| unreadable(&name, &err))?;
+        let mut input = Input::new(name, bytes);
+        input.compiled = to_be_mapped.then(|| arg.into());
+        Ok(input)
     }
 
     /// Leaves out the line by which a system finds the command for a file, `#!/usr/bin/env -S craneway run`, unless it
@@ -46,7 +64,11 @@ impl Input {
                 bytes.drain(..=end);
             }
         }
-        Input { name, bytes }
+        Input {
+            name,
+            bytes,
+            compiled: None,
+        }
     }
 
     /// Whether these are compiled bytes that [`Engine::precompile_module`] made.
@@ -118,9 +140,15 @@ impl Input {
             return Err(Failure::new(format!("{} is precompiled machine code", self.name))
                 .hint("if it comes from a `craneway compile` that you trust, pass --allow-precompiled before it"));
         }
-        // SAFETY: the bytes must come from `precompile_module`. Only the caller can know that, and
-        // says so by --allow-precompiled, whose help states that obligation.
-        let module = unsafe { Module::deserialize(engine, &self.bytes) };
+        // SAFETY: the bytes must come from `precompile_module`, and a file must stay as it is. Only
+        // the caller can know that, and says so by --allow-precompiled, whose help states that
+        // obligation.
+        let module = unsafe {
+            match &self.compiled {
+                Some(path) => Module::deserialize_file(engine, path),
+                None => Module::deserialize(engine, &self.bytes),
+            }
+        };
         module.map_err(|err| {
             Failure::from_error(&self.name, &err)
                 .hint("compile it again with this command and the same -W, -C and -O flags")

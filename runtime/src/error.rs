@@ -54,7 +54,7 @@ impl FrameInfo {
 
     /// Name of the function, from the name section.
     pub fn func_name(&self) -> Option<&str> {
-        self.module.module().function_name(self.func_index)
+        self.module.image().function_name(self.func_index)
     }
 
     /// Name of the module, from the name section.
@@ -72,17 +72,15 @@ impl FrameInfo {
     /// Found when first asked for: most errors are never shown.
     pub fn symbols(&self) -> &[FrameSymbol] {
         self.symbols.get_or_init(|| {
-            let module = self.module.module();
             self.wasm_offset
-                .map_or_else(Vec::new, |offset| self.lines.find(module, offset))
+                .map_or_else(Vec::new, |offset| self.lines.find(&self.module, offset))
         })
     }
 
     /// Offset of the instruction from the first instruction of its function, in the wasm binary.
     pub fn func_offset(&self) -> Option<usize> {
-        let compiled = self.module.compiled();
-        let defined = compiled.module.defined_index(self.func_index)?;
-        let first = *compiled.image.first_offsets.get(defined as usize)?;
+        let defined = self.module.module().defined_index(self.func_index)?;
+        let first = self.module.image().first_offset(defined)?;
         self.wasm_offset?.checked_sub(first).map(|o| o as usize)
     }
 }

@@ -1,7 +1,7 @@
 //! Files and lines of wasm offsets, from the DWARF that a module kept.
 //! It must never know machine code or why somebody asks.
 
-use craneway_jit::module::Module;
+use crate::vm::LoadedModule;
 use gimli::{EndianArcSlice, LittleEndian};
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -56,13 +56,14 @@ impl fmt::Debug for Lines {
 impl Lines {
     /// What the instruction at `offset` of the binary comes from, innermost inlined function
     /// first. Nothing if the module has no debug information, or none that can be read.
-    pub(crate) fn find(&self, module: &Module, offset: u32) -> Vec<FrameSymbol> {
+    pub(crate) fn find(&self, module: &LoadedModule, offset: u32) -> Vec<FrameSymbol> {
         let context = self.context.get_or_init(|| parse(module).map(Mutex::new));
         let Some(context) = context else {
             return Vec::new();
         };
         // DWARF in wasm counts from the start of the code section's content.
-        let Some(address) = u64::from(offset).checked_sub(module.code_section_offset) else {
+        let Some(address) = u64::from(offset).checked_sub(module.module().code_section_offset)
+        else {
             return Vec::new();
         };
         let context = context.lock().unwrap_or_else(|e| e.into_inner());
@@ -86,13 +87,12 @@ impl Lines {
     }
 }
 
-fn parse(module: &Module) -> Option<Context> {
-    if module.debug_sections.is_empty() {
+fn parse(module: &LoadedModule) -> Option<Context> {
+    if !module.image().has_debug_sections() {
         return None;
     }
     let section = |id: gimli::SectionId| -> Result<_, gimli::Error> {
-        let found = module.debug_sections.iter().find(|s| s.0 == id.name());
-        let bytes: Arc<[u8]> = found.map_or(&[][..], |s| &s.1).into();
+        let bytes: Arc<[u8]> = module.image().debug_section(id.name()).into();
         Ok(EndianArcSlice::new(bytes, LittleEndian))
     };
     Context::from_dwarf(gimli::Dwarf::load(section).ok()?).ok()

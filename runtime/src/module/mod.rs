@@ -4,10 +4,10 @@ mod serialize;
 
 pub(crate) use serialize::is_serialized;
 
-use crate::vm::LoadedModule;
+use crate::vm::{FileMap, LoadedModule, Parts};
 use crate::{Context, Engine, ExportType, ExternType, ImportType, Result};
-use craneway_jit::CompiledModule;
 use std::borrow::Cow;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ impl Module {
     pub fn from_binary(engine: &Engine, wasm: &[u8]) -> Result<Module> {
         let span = tracing::info_span!(target: "craneway", "compile", bytes = wasm.len());
         let compiled = span.in_scope(|| engine.compiler().compile(wasm))?;
-        Module::load(engine, compiled)
+        Ok(Module::load(engine, Parts::new(compiled)?))
     }
 
     /// As [`Module::new`], from a file.
@@ -65,12 +65,11 @@ impl Module {
         Module::new(engine, bytes).with_context(|| format!("cannot compile {}", path.display()))
     }
 
-    fn load(engine: &Engine, compiled: CompiledModule) -> Result<Module> {
-        let loaded = LoadedModule::new(compiled, engine.signatures())?;
-        Ok(Module {
+    fn load(engine: &Engine, parts: Parts) -> Module {
+        Module {
             engine: engine.clone(),
-            loaded,
-        })
+            loaded: LoadedModule::new(parts, engine.signatures()),
+        }
     }
 
     /// Parses and validates a binary module without compiling it.
@@ -86,10 +85,11 @@ impl Module {
     /// # Errors
     /// When it is too large for the format.
     pub fn serialize(&self) -> Result<Vec<u8>> {
-        serialize::write(&self.engine, self.loaded.compiled())
+        serialize::write(&self.engine, &self.loaded)
     }
 
-    /// Loads what [`Module::serialize`] wrote.
+    /// Loads what [`Module::serialize`] wrote. All of the bytes are checked and then copied;
+    /// [`Module::deserialize_file`] does neither.
     ///
     /// # Errors
     /// When the bytes are damaged, or were written with other settings: the error names the one.
@@ -97,24 +97,41 @@ impl Module {
     /// # Safety
     /// The bytes hold machine code that will run: they must come from `serialize`, unchanged.
     pub unsafe fn deserialize(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Module> {
-        let compiled = serialize::read(engine, bytes.as_ref())?;
-        Module::load(engine, compiled)
+        let parts = serialize::read(engine, bytes.as_ref())?;
+        Ok(Module::load(engine, parts))
     }
 
-    /// As [`Module::deserialize`], from a file.
+    /// Maps a file that holds what [`Module::serialize`] returned, and runs from the mapping: only the
+    /// pages that are used are ever read, and processes that run the same file share them.
+    ///
+    /// The file's header, settings, metadata and length are checked. Code and data are not read, so
+    /// damage to them is not noticed; `deserialize` of the same bytes would notice it.
     ///
     /// # Errors
-    /// When the file cannot be read, and as [`Module::deserialize`].
+    /// When the file cannot be read, is cut short or damaged in what is checked, or was written with
+    /// other settings: the error names the one.
     ///
     /// # Safety
-    /// As [`Module::deserialize`].
+    /// The file holds machine code that will run: it must hold exactly what `serialize` returned. And
+    /// as long as the module, its clones and its instances live, nobody may change or truncate the
+    /// file. To replace it, write another file and rename it over the first, which then stays as it
+    /// was. A change in place is undefined behaviour; where the file was cut off, the process aborts.
     pub unsafe fn deserialize_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Module> {
         let path = path.as_ref();
-        let bytes =
-            std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        // SAFETY: the caller's promise about the file.
-        unsafe { Module::deserialize(engine, bytes) }
-            .with_context(|| format!("cannot load {}", path.display()))
+        let open = || -> Result<Parts> {
+            let mut file = std::fs::File::open(path)?;
+            let about = file.metadata()?;
+            if about.is_file() && about.len() > 0 {
+                // SAFETY: the caller's promise about the file.
+                serialize::map(engine, unsafe { FileMap::new(file)? })
+            } else {
+                let mut bytes = Vec::new();
+                file.read_to_end(&mut bytes)?;
+                serialize::read(engine, &bytes)
+            }
+        };
+        let parts = open().with_context(|| format!("cannot load {}", path.display()))?;
+        Ok(Module::load(engine, parts))
     }
 
     /// The module's name, from its name section.
@@ -155,13 +172,13 @@ impl Module {
 
     /// Its sizes.
     pub fn stats(&self) -> ModuleStats {
-        let compiled = self.loaded.compiled();
+        let (loaded, module) = (&self.loaded, self.loaded.module());
         ModuleStats {
-            functions: compiled.image.functions.len(),
-            wasm_code_bytes: compiled.module.code_bytes,
-            text_bytes: compiled.image.text.len(),
-            data_bytes: compiled.module.data.len(),
-            field_bytes: compiled.layout.field_bytes() as usize,
+            functions: loaded.image().functions(),
+            wasm_code_bytes: module.code_bytes,
+            text_bytes: loaded.text().len(),
+            data_bytes: loaded.data_bytes() as usize,
+            field_bytes: loaded.layout().field_bytes() as usize,
         }
     }
 

@@ -107,7 +107,7 @@ impl Call<'_> {
     fn table_len(&self, n: usize) -> u64 {
         let instance = self.store.instance(self.instance);
         match (
-            instance.module().compiled().layout.tables[self.i32(n) as usize],
+            instance.module().layout().tables[self.i32(n) as usize],
             instance.table(self.i32(n)),
         ) {
             (TablePlace::Fixed { length, .. }, _) => u64::from(length),

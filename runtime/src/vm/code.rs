@@ -1,4 +1,4 @@
-//! A compiled module in executable memory, and the registry that finds it from a code address.
+//! A module whose code can run, and the registry that finds it from a code address.
 //!
 //! ```text
 //!   pc ─► bits 46…30: top table ─► bits 29…12: page table of that GiB ─► *const LoadedModule
@@ -6,11 +6,15 @@
 //! Both levels are read without locks (the trap handler does); page tables are never freed. Text is
 //! page-aligned and page-exclusive, so a page belongs to one module.
 
+use super::image::Image;
 use super::signatures::{SigId, Signatures};
-use craneway_jit::abi::TrapCode;
-use craneway_jit::module::ExternKind;
-use craneway_jit::{CallSite, CodeFrame, CodeMemory, CompileError, CompiledModule, StackMap};
+use super::sys::FileMap;
+use super::template::{Plan, Template};
+use craneway_jit::abi::{TrapCode, VmLayout};
+use craneway_jit::module::{ExternKind, Module};
+use craneway_jit::{CodeFrame, CodeMemory, CompileError, CompiledModule};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
@@ -23,15 +27,97 @@ type PageTable = [AtomicPtr<LoadedModule>; PAGES];
 static TOP: [AtomicPtr<PageTable>; 1 << (47 - GIB_BITS)] =
     [const { AtomicPtr::new(std::ptr::null_mut()) }; 1 << (47 - GIB_BITS)];
 
+/// Where a module's machine code runs.
+#[derive(Debug)]
+pub enum Text {
+    /// In memory of its own.
+    Copied(CodeMemory),
+    /// In a mapped file, at this range of it.
+    Mapped(Arc<FileMap>, Range<usize>),
+}
+
+impl Text {
+    /// Address of the first byte, page-aligned.
+    fn base(&self) -> usize {
+        match self {
+            Text::Copied(memory) => memory.base() as usize,
+            Text::Mapped(file, range) => file.bytes().as_ptr() as usize + range.start,
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Text::Copied(memory) => memory.len(),
+            Text::Mapped(_, range) => range.len(),
+        }
+    }
+}
+
+/// What a module is made of, whether it was just compiled or lies in a file.
+#[derive(Debug)]
+pub struct Parts {
+    /// What it declares; names, debug sections and data lie in the image.
+    pub module: Module,
+    /// Layout of its instances' fields.
+    pub layout: VmLayout,
+    /// Tables of its code, and what lies beside them.
+    pub image: Image,
+    /// Its code.
+    pub text: Text,
+    /// The initial content of a memory.
+    pub template: Option<Template>,
+    /// Bytes of all its data segments.
+    pub data_bytes: u64,
+}
+
+impl Parts {
+    /// Copies the code to executable memory and lays out the rest.
+    ///
+    /// # Errors
+    /// When the system refuses executable memory.
+    pub fn new(compiled: CompiledModule) -> Result<Parts, CompileError> {
+        let CompiledModule {
+            mut module,
+            layout,
+            image,
+        } = compiled;
+        let template = Template::of(&module);
+        let data_bytes = module.data.len() as u64;
+        let data = match &template {
+            Some(template) => keep_uncovered(&mut module, template.plan()),
+            None => std::mem::take(&mut module.data),
+        };
+        Ok(Parts {
+            text: Text::Copied(CodeMemory::new(&image.text)?),
+            image: Image::encode(&image, &mut module, &data),
+            module,
+            layout,
+            template,
+            data_bytes,
+        })
+    }
+}
+
+/// The bytes of the data segments that no template stands for; their ranges change accordingly.
+fn keep_uncovered(module: &mut Module, plan: Plan) -> Vec<u8> {
+    let mut kept = Vec::new();
+    for index in 0..module.data_segments.len() {
+        let (start, end) = module.data_segments[index].range;
+        let from = kept.len() as u32;
+        if !plan.covers(module, index) {
+            kept.extend_from_slice(&module.data[start as usize..end as usize]);
+        }
+        module.data_segments[index].range = (from, kept.len() as u32);
+    }
+    kept
+}
+
 /// A module whose code can run.
 #[derive(Debug)]
 pub struct LoadedModule {
-    compiled: CompiledModule,
-    memory: CodeMemory,
+    parts: Parts,
     /// Canonical id of every type of the module.
     sig_ids: Box<[SigId]>,
-    /// Defined functions by code address: (start, defined index).
-    by_address: Box<[(u32, u32)]>,
     /// Exports by name.
     exports: HashMap<String, ExternKind>,
     /// The memory exported as `memory`, which host functions ask for at every call.
@@ -39,56 +125,30 @@ pub struct LoadedModule {
 }
 
 impl LoadedModule {
-    /// Copies the code to executable memory and registers it.
-    ///
-    /// # Errors
-    /// When the system refuses executable memory.
-    pub fn new(
-        compiled: CompiledModule,
-        signatures: &Signatures,
-    ) -> Result<Arc<LoadedModule>, CompileError> {
-        let memory = CodeMemory::new(&compiled.image.text)?;
-        let sig_ids = compiled
-            .module
-            .types
-            .iter()
-            .map(|t| signatures.register(t))
-            .collect();
-        let mut by_address: Vec<(u32, u32)> = compiled
-            .image
-            .functions
-            .iter()
-            .enumerate()
-            .filter(|(_, f)| f.len > 0)
-            .map(|(i, f)| (f.start, i as u32))
-            .collect();
-        by_address.sort_unstable();
-        let by_address = by_address.into_boxed_slice();
-        let exports: HashMap<String, ExternKind> = compiled
-            .module
-            .exports
-            .iter()
-            .map(|e| (e.name.clone(), e.kind))
-            .collect();
+    /// Registers the code and the types.
+    pub fn new(parts: Parts, signatures: &Signatures) -> Arc<LoadedModule> {
+        let types = parts.module.types.iter();
+        let sig_ids = types.map(|t| signatures.register(t)).collect();
+        let exports = parts.module.exports.iter();
+        let exports: HashMap<String, ExternKind> =
+            exports.map(|e| (e.name.clone(), e.kind)).collect();
         let default_memory = match exports.get("memory") {
             Some(ExternKind::Memory(index)) => Some(*index),
             _ => None,
         };
         let module = Arc::new(LoadedModule {
-            compiled,
-            memory,
+            parts,
             sig_ids,
-            by_address,
             exports,
             default_memory,
         });
         module.register(Arc::as_ptr(&module).cast_mut());
-        Ok(module)
+        module
     }
 
     fn register(&self, value: *mut LoadedModule) {
         let first = self.base() >> PAGE_BITS;
-        let last = (self.base() + self.memory.len() - 1) >> PAGE_BITS;
+        let last = (self.base() + self.parts.text.len().max(1) - 1) >> PAGE_BITS;
         for page in first..=last {
             page_table(page >> (GIB_BITS - PAGE_BITS))[page % PAGES]
                 .store(value, Ordering::Release);
@@ -96,13 +156,41 @@ impl LoadedModule {
     }
 
     /// What the module declares.
-    pub fn module(&self) -> &craneway_jit::module::Module {
-        &self.compiled.module
+    pub fn module(&self) -> &Module {
+        &self.parts.module
     }
 
-    /// Everything the compiler produced.
-    pub fn compiled(&self) -> &CompiledModule {
-        &self.compiled
+    /// Layout of its instances' fields.
+    pub fn layout(&self) -> &VmLayout {
+        &self.parts.layout
+    }
+
+    /// Tables of its code, names, debug sections.
+    pub fn image(&self) -> &Image {
+        &self.parts.image
+    }
+
+    /// The initial content of a memory, if it was laid out.
+    pub fn template(&self) -> Option<&Template> {
+        self.parts.template.as_ref()
+    }
+
+    /// The bytes of data segment `index`; none if the template stands for it.
+    pub(crate) fn data_segment(&self, index: u32) -> &[u8] {
+        let (start, end) = self.module().data_segments[index as usize].range;
+        let data = self.image().data();
+        data.get(start as usize..end as usize).unwrap_or_default()
+    }
+
+    /// Bytes of all its data segments.
+    pub fn data_bytes(&self) -> u64 {
+        self.parts.data_bytes
+    }
+
+    /// Its machine code.
+    pub fn text(&self) -> &[u8] {
+        // SAFETY: the text is readable and never changes as long as the module lives.
+        unsafe { std::slice::from_raw_parts(self.base() as *const u8, self.parts.text.len()) }
     }
 
     /// The export of this name.
@@ -127,50 +215,37 @@ impl LoadedModule {
 
     /// Address of the first byte of code.
     pub(crate) fn base(&self) -> usize {
-        self.memory.base() as usize
+        self.parts.text.base()
     }
 
     /// Entry address of defined function `defined`.
     pub(crate) fn entry(&self, defined: u32) -> usize {
-        self.base() + self.compiled.image.functions[defined as usize].start as usize
+        let start = self.image().function(defined).map_or(0, |f| f.start);
+        self.base() + start as usize
     }
 
     /// The function index whose code contains `pc`, and the offset in it.
     pub(crate) fn function_at(&self, pc: usize) -> Option<(u32, u32)> {
-        let offset = u32::try_from(pc.checked_sub(self.base())?).ok()?;
-        let at = self
-            .by_address
-            .partition_point(|f| f.0 <= offset)
-            .checked_sub(1)?;
-        let (start, defined) = self.by_address[at];
-        let len = self.compiled.image.functions[defined as usize].len;
-        (offset - start < len)
-            .then_some((self.module().imported_functions + defined, offset - start))
+        let offset = self.offset_of(pc)?;
+        let (defined, range) = self.image().function_at(offset)?;
+        let index = self.module().imported_functions + defined;
+        Some((index, offset - range.start))
     }
 
-    fn offset_of(&self, pc: usize) -> Option<u32> {
+    /// `pc` as an offset in the text.
+    pub(crate) fn offset_of(&self, pc: usize) -> Option<u32> {
         u32::try_from(pc.checked_sub(self.base())?).ok()
     }
 
     /// The trap record of the instruction at `pc`.
     pub(crate) fn trap_at(&self, pc: usize) -> Option<TrapCode> {
-        self.compiled.image.trap_at(self.offset_of(pc)?)
-    }
-
-    /// The call site returning to `pc`, if it has handlers.
-    pub(crate) fn call_site_at(&self, pc: usize) -> Option<&CallSite> {
-        self.compiled.image.call_site_at(self.offset_of(pc)?)
-    }
-
-    /// The stack map of the call returning to `pc`.
-    pub(crate) fn stack_map_at(&self, pc: usize) -> Option<&StackMap> {
-        self.compiled.image.stack_map_at(self.offset_of(pc)?)
+        self.image().trap_at(self.offset_of(pc)?)
     }
 
     /// The frames, as wasm has them, that the instruction at `pc` stands for, innermost first.
     pub(crate) fn frames_at(&self, pc: usize) -> Vec<CodeFrame> {
         let offset = self.offset_of(pc);
-        offset.map_or_else(Vec::new, |o| self.compiled.image.frames_at(o))
+        offset.map_or_else(Vec::new, |o| self.image().frames_at(o))
     }
 }
 

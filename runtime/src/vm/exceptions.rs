@@ -9,7 +9,6 @@ use super::code;
 use super::handles::Object;
 use super::host_func::Outcome;
 use super::store::TagRecord;
-use craneway_jit::HandlerTag;
 
 /// Throws the exception `handle` in `activation`: finds its handler, or leaves.
 ///
@@ -39,28 +38,28 @@ pub unsafe fn throw(activation: *mut Activation, handle: u32) -> Outcome {
     }
 }
 
-/// Where `frame` catches exceptions of `tag`, if it does.
+/// Where `frame` catches exceptions of the tag `thrown`, if it does.
 ///
 /// # Safety
 /// The frame's activation is stopped.
-unsafe fn handler(frame: Frame, tag: *const TagRecord) -> Option<Resume> {
+unsafe fn handler(frame: Frame, thrown: *const TagRecord) -> Option<Resume> {
     // SAFETY: frames belong to modules that their store holds; the context slot is one the
     // compiler declared for this call site.
     unsafe {
         let module = code::find(frame.pc)?;
-        let site = module.call_site_at(frame.pc)?;
+        let site = module.image().call_site_at(module.offset_of(frame.pc)?)?;
         let sp = frame.fp - site.frame_offset as usize;
         let vmctx = *((sp + site.context_offset as usize) as *const usize);
-        let matches = |t: HandlerTag| match t {
-            HandlerTag::Any => true,
-            HandlerTag::Tag(index) => {
-                let field = vmctx.wrapping_add_signed(module.compiled().layout.tag(index) as isize);
-                *(field as *const *const TagRecord) == tag
-            }
+        let matches = |tag: Option<u32>| {
+            tag.is_none_or(|index| {
+                let field = vmctx.wrapping_add_signed(module.layout().tag(index) as isize);
+                *(field as *const *const TagRecord) == thrown
+            })
         };
-        let found = site.handlers.iter().find(|h| matches(h.tag))?;
+        let mut handlers = module.image().handlers(site);
+        let (_, target) = handlers.find(|(tag, _)| matches(*tag))?;
         Some(Resume {
-            pc: module.base() + found.target as usize,
+            pc: module.base() + target as usize,
             sp,
             fp: frame.fp,
             ..Resume::default()

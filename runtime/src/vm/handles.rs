@@ -201,14 +201,15 @@ impl Store {
             // collection runs on a host stack.
             unsafe {
                 for frame in Frames::of(activation) {
-                    let map = code::find(frame.pc).and_then(|m| m.stack_map_at(frame.pc));
+                    let Some(module) = code::find(frame.pc) else {
+                        continue;
+                    };
+                    let offset = module.offset_of(frame.pc);
+                    let map = offset.and_then(|o| module.image().stack_map_at(o));
                     let Some(map) = map else { continue };
                     let sp = frame.fp - map.frame_offset as usize;
-                    roots.extend(
-                        map.slots
-                            .iter()
-                            .map(|slot| *((sp + *slot as usize) as *const u32)),
-                    );
+                    let slots = module.image().slots(map);
+                    roots.extend(slots.map(|slot| *((sp + slot as usize) as *const u32)));
                 }
                 activation = (*activation).prev;
             }

@@ -76,8 +76,7 @@ impl Instance {
         match module.defined_index(index) {
             Some(defined) => (self.module.entry(defined), sig),
             None => {
-                let field =
-                    self.field::<FuncImport>(self.module.compiled().layout.func_import(index));
+                let field = self.field::<FuncImport>(self.module.layout().func_import(index));
                 // SAFETY: imports were written before anything could ask.
                 (unsafe { (*field).code }, sig)
             }
@@ -137,7 +136,7 @@ impl Store {
         index: u64,
     ) -> anyhow::Result<Option<Element>> {
         let owner = self.instance(instance);
-        let place = owner.module.compiled().layout.tables[table as usize];
+        let place = owner.module.layout().tables[table as usize];
         if let TablePlace::Fixed { length, .. } = place {
             if index >= u64::from(length) {
                 return Ok(None);
@@ -219,7 +218,7 @@ impl Store {
     ) -> anyhow::Result<u128> {
         let owner = self.instance(instance);
         let module = owner.module.clone();
-        match module.compiled().layout.globals[index as usize] {
+        match module.layout().globals[index as usize] {
             GlobalPlace::Constant => match &module.module().globals[index as usize].init {
                 Some(init) => self.evaluate(instance, init),
                 None => Ok(0),

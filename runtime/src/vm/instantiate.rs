@@ -83,7 +83,7 @@ pub fn instantiate(
 /// Reserves the fields, with the direct memory if the module has one, and adds the bare instance.
 fn reserve(store: &mut Store, module: &Arc<LoadedModule>) -> anyhow::Result<InstanceId> {
     let declared = module.module();
-    let layout = &module.compiled().layout;
+    let layout = module.layout();
     let fields = layout.field_bytes() as usize;
     let direct = declared.has_direct_memory();
     let front = if direct {
@@ -101,8 +101,6 @@ fn reserve(store: &mut Store, module: &Arc<LoadedModule>) -> anyhow::Result<Inst
         anyhow::anyhow!("cannot reserve {bytes} bytes of address space for an instance: {e}")
     })?;
     let vmctx = reservation.base() + front + fields;
-    // SAFETY: the fields' range belongs to the fresh reservation.
-    unsafe { sys::make_accessible(vmctx - fields, fields)? };
     let mut instance = Box::new(Instance {
         module: module.clone(),
         vmctx,
@@ -121,9 +119,11 @@ fn reserve(store: &mut Store, module: &Arc<LoadedModule>) -> anyhow::Result<Inst
         let Some(mirror) = mirror else {
             anyhow::bail!("no place for the memory length")
         };
-        let memory = store.add_memory(|| Memory::direct(ty, reservation, vmctx, mirror), &ty)?;
-        instance.memories.push(memory);
+        let make = || Memory::direct(ty, reservation, vmctx, fields, mirror);
+        instance.memories.push(store.add_memory(make, &ty)?);
     } else {
+        // SAFETY: the range is the whole of the fresh reservation.
+        unsafe { sys::make_accessible(vmctx - fields, fields)? };
         instance.fields = Some(reservation);
     }
     Ok(store.add_instance(instance))
@@ -138,8 +138,8 @@ fn place_imports(store: &mut Store, id: InstanceId, imports: &[Import]) {
                 instance.records[functions as usize] = Some(record);
                 // SAFETY: records live as long as the store.
                 let code = unsafe { record.as_ref().thunk };
-                let field = instance
-                    .field::<FuncImport>(instance.module.compiled().layout.func_import(functions));
+                let field =
+                    instance.field::<FuncImport>(instance.module.layout().func_import(functions));
                 // SAFETY: the field lies in S, which is still writable and only ours.
                 unsafe {
                     field.write(FuncImport {
@@ -169,7 +169,7 @@ fn place_own_items(store: &mut Store, id: InstanceId) -> anyhow::Result<()> {
         store.instance_mut(id).memories.push(memory);
     }
     for index in declared.imported_tables..declared.tables.len() as u32 {
-        let table = match module.compiled().layout.tables[index as usize] {
+        let table = match module.layout().tables[index as usize] {
             TablePlace::Fixed { .. } => None,
             TablePlace::Field { .. } => {
                 let ty = declared.tables[index as usize].ty;
@@ -189,7 +189,7 @@ fn place_own_items(store: &mut Store, id: InstanceId) -> anyhow::Result<()> {
 /// Writes the fields in S that do not depend on globals.
 fn write_fields(store: &mut Store, id: InstanceId) {
     let instance = store.instance(id);
-    let layout = &instance.module.compiled().layout;
+    let layout = instance.module.layout();
     // SAFETY: all offsets are the layout's own, in fields that are still writable and only ours.
     unsafe {
         for builtin in Builtin::ALL {
@@ -229,7 +229,7 @@ fn initialise_globals(store: &mut Store, id: InstanceId) -> anyhow::Result<()> {
     let module = store.instance(id).module.clone();
     let declared = module.module();
     for (index, global) in declared.globals.iter().enumerate() {
-        let place = module.compiled().layout.globals[index];
+        let place = module.layout().globals[index];
         if index < declared.imported_globals as usize {
             let cell = store.instance(id).globals[index].map(|g| store.global(g).address());
             if let (GlobalPlace::Cell(offset), Some(cell)) = (place, cell) {
@@ -272,7 +272,7 @@ fn initialise_globals(store: &mut Store, id: InstanceId) -> anyhow::Result<()> {
 fn fill_fixed_tables(store: &mut Store, id: InstanceId) {
     let instance = store.instance(id);
     let declared = instance.module.module();
-    for (index, place) in instance.module.compiled().layout.tables.iter().enumerate() {
+    for (index, place) in instance.module.layout().tables.iter().enumerate() {
         let TablePlace::Fixed { offset, length } = *place else {
             continue;
         };
@@ -317,7 +317,7 @@ fn fill_fixed_tables(store: &mut Store, id: InstanceId) {
 
 fn seal(store: &mut Store, id: InstanceId) -> anyhow::Result<()> {
     let instance = store.instance(id);
-    let layout = &instance.module.compiled().layout;
+    let layout = instance.module.layout();
     let start = instance.vmctx - layout.field_bytes() as usize;
     // SAFETY: S of this instance, of which no reference is live; the host writes no field of S again.
     unsafe { sys::make_read_only(start, layout.s_bytes as usize)? };

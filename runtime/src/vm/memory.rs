@@ -70,17 +70,32 @@ impl Memory {
             anyhow::anyhow!("cannot reserve {bytes} bytes of address space for a memory: {e}")
         })?;
         let base = reservation.base();
-        Memory::within(ty, reservation, base, max_bytes, None)
+        let mut memory = Memory::within(ty, reservation, base, max_bytes, None);
+        memory.commit(min as usize).map_err(|e| {
+            anyhow::Error::new(e).context(format!("cannot commit a memory of {min} bytes"))
+        })?;
+        Ok(memory)
     }
 
-    /// The direct memory at `base` inside a reservation that also holds the instance's fields.
+    /// The direct memory at `base` inside a reservation that also holds the instance's fields: the
+    /// `fields` bytes below it become accessible together with its minimum.
     pub(crate) fn direct(
         ty: MemoryType,
         reservation: Reservation,
         base: usize,
+        fields: usize,
         mirror: NonNull<u64>,
     ) -> anyhow::Result<Memory> {
-        Memory::within(ty, reservation, base, type_max_bytes(&ty), Some(mirror))
+        let min = ty.limits.min * page_bytes(&ty);
+        let bytes = fields + (min as usize).next_multiple_of(sys::page_size());
+        // SAFETY: the range belongs to the reservation, which is fresh.
+        unsafe { sys::make_accessible(base - fields, bytes) }.map_err(|e| {
+            anyhow::Error::new(e).context(format!("cannot commit a memory of {min} bytes"))
+        })?;
+        let max_bytes = type_max_bytes(&ty);
+        let mut memory = Memory::within(ty, reservation, base, max_bytes, Some(mirror));
+        memory.set_length(min as usize);
+        Ok(memory)
     }
 
     fn within(
@@ -89,20 +104,16 @@ impl Memory {
         base: usize,
         max_bytes: u64,
         mirror: Option<NonNull<u64>>,
-    ) -> anyhow::Result<Memory> {
-        let descriptor = Box::new(MemoryDescriptor { base, length: 0 });
-        let mut memory = Memory {
+    ) -> Memory {
+        Memory {
             ty,
             base,
             length: 0,
             max_bytes,
-            descriptor,
+            descriptor: Box::new(MemoryDescriptor { base, length: 0 }),
             mirror,
             reservation,
-        };
-        let min = ty.limits.min * page_bytes(&ty);
-        memory.commit(min as usize)?;
-        Ok(memory)
+        }
     }
 
     fn commit(&mut self, length: usize) -> std::io::Result<()> {
@@ -111,6 +122,11 @@ impl Memory {
         let to = length.next_multiple_of(page);
         // SAFETY: the range lies behind the committed part of our own reservation.
         unsafe { sys::make_accessible(self.base + from, to - from)? };
+        self.set_length(length);
+        Ok(())
+    }
+
+    fn set_length(&mut self, length: usize) {
         self.length = length;
         self.descriptor.length = length;
         if let Some(mirror) = self.mirror {
@@ -118,7 +134,6 @@ impl Memory {
             // in our reservation.
             unsafe { mirror.as_ptr().write(length as u64) };
         }
-        Ok(())
     }
 
     /// Current size in pages.

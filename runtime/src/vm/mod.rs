@@ -14,6 +14,7 @@ mod code;
 mod exceptions;
 mod handles;
 mod host_func;
+mod image;
 mod instance;
 mod instantiate;
 mod memory;
@@ -24,15 +25,17 @@ mod store;
 mod stubs;
 mod sys;
 mod table;
+mod template;
 mod traps;
 
 pub use activation::{Activation, AsyncCall, CallError, CallShape, HostFuture, Unwind, call};
 pub use arch::CallFrame;
 pub use backtrace::RawFrame;
-pub use code::LoadedModule;
+pub use code::{LoadedModule, Parts, Text};
 pub use exceptions::throw;
 pub use handles::{Object, RootIndex};
 pub use host_func::{HostFunc, Outcome, Shim};
+pub use image::{Bytes, Image};
 pub use instantiate::{Import, InstantiateError, instantiate};
 pub use memory::Memory;
 pub use signatures::{SigId, Signatures};
@@ -40,7 +43,9 @@ pub use stack::MAX_STACK_BYTES;
 pub use store::{
     GlobalId, InstanceId, Limiter, MemoryId, Store, StoreId, TableId, TagId, TagRecord,
 };
+pub(crate) use sys::FileMap;
 pub use table::Element;
+pub use template::{Plan, Template};
 
 /// The machine's page size in bytes.
 pub fn page_size() -> usize {

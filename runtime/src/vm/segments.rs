@@ -1,8 +1,10 @@
 //! Element and data segments: applied at instantiation, and by `table.init` and `memory.init`.
 
+use super::code::LoadedModule;
 use super::instantiate::InstantiateError;
 use super::store::{InstanceId, Store};
 use super::table::Element;
+use super::template::Template;
 use craneway_jit::abi::{TablePlace, TrapCode};
 use craneway_jit::module::{ElementItems, RefType, SegmentMode};
 use std::ptr::NonNull;
@@ -29,7 +31,7 @@ pub(crate) fn apply_active(store: &mut Store, id: InstanceId) -> Result<(), Inst
         } = &segment.mode
         {
             let fixed = matches!(
-                module.compiled().layout.tables[*table as usize],
+                module.layout().tables[*table as usize],
                 TablePlace::Fixed { .. }
             );
             if !fixed {
@@ -43,18 +45,40 @@ pub(crate) fn apply_active(store: &mut Store, id: InstanceId) -> Result<(), Inst
             store.instance_mut(id).dropped_elements[index] = true;
         }
     }
+    apply_data(store, id, &module)
+}
+
+/// The template first, which stands for leading segments, then the segments that it does not cover.
+fn apply_data(
+    store: &mut Store,
+    id: InstanceId,
+    module: &LoadedModule,
+) -> Result<(), InstantiateError> {
+    if let Some(template) = module.template() {
+        let instance = store.instance(id);
+        let memory = store.memory(instance.memory(template.plan().memory));
+        // SAFETY: the memory is the instance's own, of its minimal size, which the template was laid
+        // out for; nothing has run that could have touched it.
+        unsafe { template.apply(memory.base() as usize) }.map_err(|e| {
+            anyhow::Error::new(e).context("cannot map the initial content of a memory")
+        })?;
+    }
     for (index, segment) in module.module().data_segments.iter().enumerate() {
-        if let SegmentMode::Active {
+        let SegmentMode::Active {
             index: memory,
             offset,
         } = &segment.mode
-        {
+        else {
+            continue;
+        };
+        let covered = |t: &Template| t.plan().covers(module.module(), index);
+        if !module.template().is_some_and(covered) {
             let start = store.evaluate(id, offset)? as u64;
             let len = u64::from(segment.range.1 - segment.range.0);
             memory_init(store, id, *memory, index as u32, start, 0, len)
                 .map_err(InstantiateError::Trap)?;
-            store.instance_mut(id).dropped_data[index] = true;
         }
+        store.instance_mut(id).dropped_data[index] = true;
     }
     Ok(())
 }
@@ -70,11 +94,9 @@ pub(crate) fn memory_init(
     len: u64,
 ) -> Result<(), TrapCode> {
     let instance = store.instance(id);
-    let module = instance.module.module();
-    let (start, end) = module.data_segments[segment as usize].range;
     let bytes = match instance.dropped_data[segment as usize] {
         true => &[][..],
-        false => &module.data[start as usize..end as usize],
+        false => instance.module.data_segment(segment),
     };
     let end = src
         .checked_add(len)

@@ -4,7 +4,7 @@
 //! no lock. The activation is found by masking sp, never through thread-locals.
 
 use super::activation::Activation;
-use super::arch;
+use super::arch::{self, Registers};
 use super::code;
 use super::stack;
 use super::sys::{self, Fault};
@@ -30,6 +30,11 @@ pub(crate) fn install() -> std::io::Result<()> {
 /// # Safety
 /// Called by the signal handler with the fault's own context.
 unsafe fn decide(fault: Fault, context: *mut libc::c_void) -> bool {
+    if let Fault::Memory { address, bus: true } = fault
+        && sys::in_mapped_file(address)
+    {
+        give_up(b"craneway: a mapped file of compiled code cannot be read: was it truncated? aborting\n")
+    }
     // SAFETY: the context is the kernel's.
     let registers = unsafe { arch::read_context(context) };
     let Some(header) = stack::header_of(registers.sp) else {
@@ -60,7 +65,10 @@ unsafe fn decide(fault: Fault, context: *mut libc::c_void) -> bool {
         Fault::Arithmetic | Fault::Illegal => module.and_then(|m| m.trap_at(registers.pc)),
     };
     let Some(code) = code else {
-        give_up(&registers)
+        give_up(match fault {
+            Fault::Memory { bus: true, .. } => b"craneway: a page of wasm memory cannot be read: was a compiled file truncated? aborting\n",
+            _ => b"craneway: fault in compiled code that no trap record explains; aborting\n",
+        })
     };
     let Registers { pc, sp, fp } = registers;
     // SAFETY: the activation belongs to the code that faulted, which goes no further.
@@ -70,8 +78,6 @@ unsafe fn decide(fault: Fault, context: *mut libc::c_void) -> bool {
     }
     true
 }
-
-use arch::Registers;
 
 /// Whether a trap record accounts for an access to `address`.
 ///
@@ -91,11 +97,9 @@ unsafe fn explains(code: TrapCode, address: usize, activation: *mut Activation) 
     }
 }
 
-/// A fault in wasm code that no record explains is a bug of the compiler or of the host: going on
-/// would hide it.
-fn give_up(registers: &Registers) -> ! {
-    let text = b"craneway: fault in compiled code that no trap record explains; aborting\n";
-    let _ = registers;
+/// A fault in wasm code that no record explains is a bug of the compiler or of the host, or a file
+/// that changed under us: going on would hide it.
+fn give_up(text: &[u8]) -> ! {
     // SAFETY: write and abort are async-signal-safe.
     unsafe {
         libc::write(2, text.as_ptr().cast(), text.len());
