@@ -381,9 +381,28 @@ impl IoVecs<'_> {
     /// Appends guest bytes to a host buffer, leaving out the first `skip`, until it holds `limit` bytes more.
     pub(crate) fn gather(
         &self,
-        mut skip: usize,
+        skip: usize,
         limit: usize,
         into: &mut Vec<u8>,
+    ) -> Result<(), Errno> {
+        self.pieces(skip, limit, |piece| into.extend_from_slice(piece))
+    }
+
+    /// Fills a host buffer with the first guest bytes. The list has at least as many.
+    pub(crate) fn copy_to(&self, mut target: &mut [u8]) -> Result<(), Errno> {
+        self.pieces(0, target.len(), |piece| {
+            let (now, later) = std::mem::take(&mut target).split_at_mut(piece.len());
+            now.copy_from_slice(piece);
+            target = later;
+        })
+    }
+
+    /// Shows guest bytes in turn, leaving out the first `skip`, `limit` of them at most.
+    fn pieces(
+        &self,
+        mut skip: usize,
+        limit: usize,
+        mut see: impl FnMut(&[u8]),
     ) -> Result<(), Errno> {
         let mut room = limit;
         for index in 0..self.count {
@@ -395,9 +414,7 @@ impl IoVecs<'_> {
             skip -= dropped;
             let count = (length - dropped).min(room);
             // SAFETY: `entry` checked the whole buffer and `dropped + count <= length`; nothing writes guest memory meanwhile.
-            into.extend_from_slice(unsafe {
-                std::slice::from_raw_parts(pointer.wrapping_add(dropped), count)
-            });
+            see(unsafe { std::slice::from_raw_parts(pointer.wrapping_add(dropped), count) });
             room -= count;
         }
         Ok(())

@@ -163,7 +163,14 @@ fn logging_shows_the_stages() {
     let bench = Bench::new(&[("trap.wat", &guests::program("unreachable"))]);
     let quiet = bench.run(&["trap.wat"]);
     let ran = bench.run_with(&["trap.wat"], b"", &[("RUST_LOG", "trace")]);
-    for stage in ["parse", "validate", "compile", "link", "instantiate", "trap"] {
+    for stage in [
+        "parse",
+        "validate",
+        "compile",
+        "link",
+        "instantiate",
+        "trap",
+    ] {
         assert!(ran.stderr.contains(stage), "no {stage} in:\n{}", ran.stderr);
     }
     assert!(ran.stderr.contains("time.busy"), "{}", ran.stderr);

@@ -20,7 +20,8 @@ struct Terminal {
 
 impl Terminal {
     fn new() -> Terminal {
-        let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
+        let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)
+            .expect("a terminal");
         grantpt(&near).expect("a terminal");
         unlockpt(&near).expect("a terminal");
         let name = ptsname(&near, Vec::new()).expect("a name");

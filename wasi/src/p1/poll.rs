@@ -167,6 +167,13 @@ fn fd_state(ctx: &mut WasiCtx, fd: u32, direction: Direction, wait: &mut AnyOf) 
     }
     match &entry.kind {
         Kind::File(file) => file_state(file, direction),
+        Kind::VirtualFile(file) => State::Happened {
+            nbytes: match file.file.size() {
+                Ok(size) if direction.read => size.saturating_sub(file.position),
+                _ => 1,
+            },
+            hangup: false,
+        },
         Kind::Stream(stream) => stream_state(stream, direction, wait),
         Kind::MemoryIn(pipe) => {
             let left = pipe.remaining() as u64;
