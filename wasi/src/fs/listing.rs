@@ -305,8 +305,10 @@ mod tests {
 
     #[test]
     fn cookies_behind_those_kept_are_the_hosts() {
-        let mut listing = Listing::default();
-        listing.offsets = vec![0; KEPT as usize];
+        let mut listing = Listing {
+            offsets: vec![0; KEPT as usize],
+            position: None,
+        };
         let far = |listing: &mut Listing, before, offset| cookie_behind(listing, before, offset);
         assert_eq!(
             far(&mut listing, Some(KEPT - 2), 77),

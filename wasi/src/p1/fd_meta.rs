@@ -183,12 +183,9 @@ fn sync(cx: &mut Cx<'_>, fd: u32, right: Rights, data_only: bool) -> Outcome {
     match &entry.kind {
         Kind::File(file) => {
             let file = file.fd.clone();
-            ready!(cx.blocking(move || {
-                Ok(if data_only {
-                    rustix::fs::fdatasync(&*file)?
-                } else {
-                    rustix::fs::fsync(&*file)?
-                })
+            ready!(cx.blocking(move || match data_only {
+                true => Ok(rustix::fs::fdatasync(&*file)?),
+                false => Ok(rustix::fs::fsync(&*file)?),
             })?);
         }
         Kind::Dir(dir) => {
