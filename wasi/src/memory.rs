@@ -20,6 +20,9 @@ use crate::errno::Errno;
 const BATCH: usize = 64;
 const SHORT_BATCH: usize = 8;
 
+/// How many iovecs one call may list: sixty-four times what systems take. Each is looked at before anything moves.
+const MAX_IOVECS: u32 = 65_536;
+
 /// The longest run of bytes that one batch moves, below every kernel's limit for one call.
 const BATCH_BYTES: usize = 0x7fff_0000;
 
@@ -136,6 +139,9 @@ impl GuestMemory<'_> {
     pub(crate) fn iovecs(&mut self, addr: u32, count: u32) -> Result<IoVecs<'_>, Errno> {
         let bytes = count.checked_mul(8).ok_or(Errno::Inval)?;
         self.check(addr, bytes)?;
+        if count > MAX_IOVECS {
+            return Err(Errno::Inval);
+        }
         let mut vecs = IoVecs {
             base: self.base,
             len: self.len,

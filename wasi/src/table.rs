@@ -13,8 +13,8 @@ use crate::stdio::{MemoryInputPipe, MemoryOutputPipe, SharedReader, SharedWriter
 use crate::stream::Stream;
 use crate::types::{FdFlags, FileType, Rights};
 
-/// How many descriptors a guest may hold. The host's own limit usually comes first.
-const MAX_DESCRIPTORS: usize = 1 << 20;
+/// How many descriptors a guest may hold, eight megabytes or so of them. The host has a limit of its own, for what it opens.
+const MAX_DESCRIPTORS: usize = 1 << 16;
 
 /// A descriptor.
 pub(crate) struct Entry {
@@ -169,6 +169,12 @@ mod tests {
             inheriting: Rights::NONE,
             flags: FdFlags::NONE,
         }
+    }
+
+    #[test]
+    fn all_descriptors_that_a_guest_may_hold_are_few_bytes() {
+        let all = size_of::<Option<Entry>>() * MAX_DESCRIPTORS;
+        assert!(all <= 8 << 20, "{all} bytes");
     }
 
     #[test]

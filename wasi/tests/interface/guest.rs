@@ -270,6 +270,15 @@ impl Guest {
         outcome.expect_err("the guest ends")
     }
 
+    /// Makes the memory at least so large.
+    pub(crate) fn grow_to(&mut self, bytes: u32) {
+        let pages = u64::from(bytes.div_ceil(65536));
+        let present = self.memory.size(&self.store);
+        self.memory
+            .grow(&mut self.store, pages.saturating_sub(present))
+            .expect("the host has so much");
+    }
+
     pub(crate) fn put(&mut self, at: u32, bytes: &[u8]) {
         self.memory
             .write(&mut self.store, at as usize, bytes)

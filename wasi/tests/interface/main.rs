@@ -11,6 +11,7 @@ mod memory;
 mod paths;
 mod poll;
 mod process;
+mod sizes;
 mod sockets;
 mod streams;
 mod trace;
