@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use craneway::{Caller, MaybeAsync};
 
+use crate::clocks::nanoseconds;
 use crate::ctx::WasiCtx;
 use crate::errno::Errno;
+use crate::fs::Dir;
 use crate::memory::{self, GuestMemory};
 use crate::types::Abi;
 use crate::wait::Wait;
@@ -62,6 +64,8 @@ pub(crate) struct CallState {
     pub(crate) progress: usize,
     /// The clocks at the first attempt, from which relative timeouts count: monotonic, real time.
     pub(crate) started: Option<(Duration, Duration)>,
+    /// Where a listing goes on that is made in several pieces.
+    pub(crate) cookie: Option<u64>,
     /// Whether a clock was told to sleep and took no time for it.
     pub(crate) slept: bool,
     /// The result of work that ran on the blocking pool.
@@ -85,9 +89,34 @@ pub(crate) type Outcome<R = ()> = Result<Step<R>, Failure>;
 pub(crate) const DONE: Step = Step::Done(());
 
 impl Cx<'_> {
+    /// The date for entries in memory, in nanoseconds.
+    pub(crate) fn now(&self) -> u64 {
+        nanoseconds(self.ctx.wall_clock.now())
+    }
+
+    /// Runs work in a directory as [`Cx::blocking`] does, but inline where it cannot block; it is given the date.
+    pub(crate) fn in_dir<R, F>(&mut self, dir: Dir, work: F) -> Outcome<R>
+    where
+        R: Send + 'static,
+        F: FnOnce(&Dir, u64) -> Result<R, Errno> + Send + 'static,
+    {
+        match dir {
+            Dir::Host(_) => self.blocking(move || work(&dir, 0)),
+            Dir::Virtual(_) => {
+                let now = self.now();
+                if dir.may_block() {
+                    self.blocking(move || work(&dir, now))
+                } else {
+                    Ok(Step::Done(work(&dir, now)?))
+                }
+            }
+        }
+    }
+
     /// Runs work on files: inline where the embedder allows it, on the blocking pool otherwise.
     ///
-    /// The work owns everything it needs, so it may finish after its store is gone. A function may call this once.
+    /// The work owns everything it needs, so it may finish after its store is gone. One job is under way at a time: when its
+    /// result has been taken, the next call starts the next.
     pub(crate) fn blocking<R, F>(&mut self, work: F) -> Outcome<R>
     where
         R: Send + 'static,

@@ -6,12 +6,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cap_std::ambient_authority;
-use cap_std::fs::Dir;
-
 use crate::clocks::{
     HostMonotonicClock, HostWallClock, SystemMonotonicClock, SystemWallClock, VirtualClock,
 };
+use crate::fs::host::HostFile;
+use crate::fs::virt::DirHandle;
+use crate::fs::{Dir, HostDir, Resolver, VirtualDir};
 use crate::random::{HostRandom, SeededRandom, SystemRandom};
 use crate::stdio::{Input, Output, Stdin, Stdout};
 use crate::stream::{Class, Stream};
@@ -67,6 +67,10 @@ impl FilePerms {
     pub const fn contains(self, other: FilePerms) -> bool {
         self.0 & other.0 == other.0
     }
+
+    pub(crate) const fn and(self, other: FilePerms) -> FilePerms {
+        FilePerms(self.0 & other.0)
+    }
 }
 
 impl std::ops::BitOr for FilePerms {
@@ -76,6 +80,9 @@ impl std::ops::BitOr for FilePerms {
         FilePerms(self.0 | other.0)
     }
 }
+
+/// What guests are told of the first directory in memory that they have; hosts number devices in 32 bits or little more.
+const VIRTUAL_DEVICE: u64 = 0x7669_7274_0000_0000;
 
 /// What was granted under a directory; everything opened through it carries the same.
 ///
@@ -106,6 +113,24 @@ pub enum ConfigError {
         guest: String,
         /// What the host said.
         source: std::io::Error,
+    },
+    /// The host file could not be granted.
+    #[error("cannot grant the file `{}` to the guest as `{guest}`: {source}", host.display())]
+    File {
+        /// The file of the host.
+        host: PathBuf,
+        /// The path that the guest was to see.
+        guest: String,
+        /// What the host said.
+        source: std::io::Error,
+    },
+    /// The guest's path for a file does not name one.
+    #[error(
+        "the guest's path {guest:?} for a file does not end in a name of its own; give one such as `/etc/app.toml` that nothing else has"
+    )]
+    FileName {
+        /// The path.
+        guest: String,
     },
     /// The guest's name for a directory holds a zero byte, which a path cannot.
     #[error("the guest's name {guest:?} for a directory contains a zero byte; choose another")]
@@ -162,6 +187,9 @@ pub struct WasiCtxBuilder {
     stdout: Stdout,
     stderr: Stdout,
     preopens: Vec<Entry>,
+    /// Directories that hold single files, by the guest's name.
+    file_dirs: Vec<(String, VirtualDir)>,
+    resolver: Resolver,
     listeners: Vec<Entry>,
     wall_clock: Box<dyn HostWallClock>,
     monotonic_clock: Box<dyn HostMonotonicClock>,
@@ -185,6 +213,8 @@ impl WasiCtxBuilder {
             stdout: Stdout::null(),
             stderr: Stdout::null(),
             preopens: Vec::new(),
+            file_dirs: Vec::new(),
+            resolver: Resolver::Auto,
             listeners: Vec::new(),
             wall_clock: Box::new(SystemWallClock),
             monotonic_clock: Box::new(SystemMonotonicClock),
@@ -293,19 +323,95 @@ impl WasiCtxBuilder {
         file_perms: FilePerms,
     ) -> Result<&mut Self, ConfigError> {
         let (host, guest) = (host.as_ref(), guest.as_ref());
+        let dir = HostDir::open_ambient(host).map_err(|source| ConfigError::Directory {
+            host: host.to_owned(),
+            guest: guest.to_owned(),
+            source,
+        })?;
+        self.preopen(Dir::Host(Arc::new(dir)), guest, dir_perms, file_perms)
+    }
+
+    /// Grants a directory in memory under a name of the guest's. A guest sees it beside those of the host: its libc takes
+    /// the longest name that a path begins with, so `/data/cache` can be in memory while `/data` is the host's.
+    pub fn preopened_virtual_dir(
+        &mut self,
+        dir: &VirtualDir,
+        guest: impl AsRef<str>,
+        dir_perms: DirPerms,
+        file_perms: FilePerms,
+    ) -> Result<&mut Self, ConfigError> {
+        let present = self.preopens.iter().find_map(|entry| match &entry.kind {
+            Kind::Dir(Directory {
+                dir: Dir::Virtual(other),
+                ..
+            }) => other.dev_of(&dir.0),
+            _ => None,
+        });
+        // The same tree under two names is the same device.
+        let dev = present.unwrap_or(VIRTUAL_DEVICE + self.preopens.len() as u64);
+        let root = DirHandle::root(&dir.0, dev);
+        self.preopen(Dir::Virtual(root), guest.as_ref(), dir_perms, file_perms)
+    }
+
+    /// Grants a single file of the host under a path of the guest's.
+    ///
+    /// The guest sees a directory (`/etc` for `/etc/app.toml`, `.` for `app.toml`) with this entry alone, and those of other
+    /// files granted in the same directory. Nothing can be made, moved or removed there, and nothing else of the file's
+    /// directory can be reached. The file is found by its name each time it is opened, so a guest sees one that was put
+    /// in its place; symbolic links that lead to it are followed now and never again.
+    pub fn preopened_file(
+        &mut self,
+        host: impl AsRef<Path>,
+        guest: impl AsRef<str>,
+        file_perms: FilePerms,
+    ) -> Result<&mut Self, ConfigError> {
+        let (host, guest) = (host.as_ref(), guest.as_ref());
+        let misnamed = || ConfigError::FileName {
+            guest: guest.to_owned(),
+        };
+        let (dir, name) = match guest.rsplit_once('/') {
+            None => (".", guest),
+            Some((dir, name)) if dir.trim_end_matches('/').is_empty() => ("/", name),
+            Some((dir, name)) => (dir.trim_end_matches('/'), name),
+        };
+        if matches!(name, "" | "." | "..") {
+            return Err(misnamed());
+        }
+        let file =
+            HostFile::open_ambient(host, file_perms).map_err(|source| ConfigError::File {
+                host: host.to_owned(),
+                guest: guest.to_owned(),
+                source,
+            })?;
+        let present = self.file_dirs.iter().find(|(other, _)| other == dir);
+        let holder = match present {
+            Some((_, holder)) => holder.clone(),
+            None => {
+                let holder = VirtualDir::of_host_files();
+                self.preopened_virtual_dir(&holder, dir, DirPerms::READ, FilePerms::all())?;
+                self.file_dirs.push((dir.to_owned(), holder.clone()));
+                holder
+            }
+        };
+        holder.host_file(name, file).map_err(|_| misnamed())?;
+        Ok(self)
+    }
+
+    fn preopen(
+        &mut self,
+        dir: Dir,
+        guest: &str,
+        dir_perms: DirPerms,
+        file_perms: FilePerms,
+    ) -> Result<&mut Self, ConfigError> {
         if guest.contains('\0') {
             return Err(ConfigError::ZeroByte {
                 guest: guest.to_owned(),
             });
         }
-        let dir = open_directory(host).map_err(|source| ConfigError::Directory {
-            host: host.to_owned(),
-            guest: guest.to_owned(),
-            source,
-        })?;
         self.preopens.push(Entry {
             kind: Kind::Dir(Directory {
-                dir: Arc::new(dir),
+                dir,
                 grant: Grant {
                     dir: dir_perms,
                     file: file_perms,
@@ -319,6 +425,12 @@ impl WasiCtxBuilder {
             flags: FdFlags::NONE,
         });
         Ok(self)
+    }
+
+    /// How paths in host directories are resolved, those granted already included.
+    pub fn resolver(&mut self, resolver: Resolver) -> &mut Self {
+        self.resolver = resolver;
+        self
     }
 
     /// Gives the guest a listening socket. These take the descriptors behind all directories, because libc looks for
@@ -364,7 +476,8 @@ impl WasiCtxBuilder {
     ///
     /// A guest that sees nothing else that changes (its arguments, environment, input and files) then does the same, byte
     /// for byte. Sleeping moves the clock and takes no time. Attributes of host files, such as times and numbers, and the
-    /// order of host directories stay the host's.
+    /// order of host directories stay the host's; a [`VirtualDir`] has this clock's
+    /// times and an order of its own.
     pub fn deterministic(&mut self, seed: u64) -> &mut Self {
         let clock = VirtualClock::default();
         self.wall_clock(clock.clone())
@@ -383,7 +496,15 @@ impl WasiCtxBuilder {
 
     /// Makes the context and leaves the builder as new.
     pub fn build(&mut self) -> WasiCtx {
-        let built = std::mem::take(self);
+        let mut built = std::mem::take(self);
+        for entry in &mut built.preopens {
+            if let Kind::Dir(directory) = &mut entry.kind
+                && let Dir::Host(dir) = &mut directory.dir
+                && let Some(dir) = Arc::get_mut(dir)
+            {
+                dir.resolve_by(built.resolver);
+            }
+        }
         let mut args = Strings::default();
         for arg in &built.args {
             args.push(&[arg]);
@@ -416,18 +537,6 @@ impl WasiCtxBuilder {
             allow_blocking_files: built.allow_blocking_files,
             labels: Labels::default(),
         }
-    }
-}
-
-/// Opens a directory of the host for listing and resolving.
-fn open_directory(host: &Path) -> std::io::Result<Dir> {
-    let flags =
-        rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
-    match rustix::fs::open(host, flags, rustix::fs::Mode::empty()) {
-        Ok(fd) => Ok(Dir::from_std_file(fd.into())),
-        // A directory that can be passed but not listed.
-        Err(rustix::io::Errno::ACCESS) => Dir::open_ambient_dir(host, ambient_authority()),
-        Err(errno) => Err(errno.into()),
     }
 }
 

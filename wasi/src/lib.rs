@@ -16,6 +16,7 @@ mod call;
 mod clocks;
 mod ctx;
 mod errno;
+mod fs;
 mod memory;
 pub mod p1;
 mod random;
@@ -31,6 +32,7 @@ pub use clocks::{
 };
 pub use ctx::{ConfigError, DirPerms, FilePerms, WasiCtx, WasiCtxBuilder};
 pub use errno::Errno;
+pub use fs::{Resolver, VirtualDir, VirtualDirError};
 pub use random::{HostRandom, SeededRandom, SystemRandom};
 pub use stdio::{MemoryInputPipe, MemoryOutputPipe, Stdin, Stdout};
 

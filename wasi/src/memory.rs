@@ -20,6 +20,9 @@ use crate::errno::Errno;
 const BATCH: usize = 64;
 const SHORT_BATCH: usize = 8;
 
+/// How many iovecs one call may list: sixty-four times what systems take. Each is looked at before anything moves.
+const MAX_IOVECS: u32 = 65_536;
+
 /// The longest run of bytes that one batch moves, below every kernel's limit for one call.
 const BATCH_BYTES: usize = 0x7fff_0000;
 
@@ -136,6 +139,9 @@ impl GuestMemory<'_> {
     pub(crate) fn iovecs(&mut self, addr: u32, count: u32) -> Result<IoVecs<'_>, Errno> {
         let bytes = count.checked_mul(8).ok_or(Errno::Inval)?;
         self.check(addr, bytes)?;
+        if count > MAX_IOVECS {
+            return Err(Errno::Inval);
+        }
         let mut vecs = IoVecs {
             base: self.base,
             len: self.len,
@@ -381,9 +387,28 @@ impl IoVecs<'_> {
     /// Appends guest bytes to a host buffer, leaving out the first `skip`, until it holds `limit` bytes more.
     pub(crate) fn gather(
         &self,
-        mut skip: usize,
+        skip: usize,
         limit: usize,
         into: &mut Vec<u8>,
+    ) -> Result<(), Errno> {
+        self.pieces(skip, limit, |piece| into.extend_from_slice(piece))
+    }
+
+    /// Fills a host buffer with the first guest bytes. The list has at least as many.
+    pub(crate) fn copy_to(&self, mut target: &mut [u8]) -> Result<(), Errno> {
+        self.pieces(0, target.len(), |piece| {
+            let (now, later) = std::mem::take(&mut target).split_at_mut(piece.len());
+            now.copy_from_slice(piece);
+            target = later;
+        })
+    }
+
+    /// Shows guest bytes in turn, leaving out the first `skip`, `limit` of them at most.
+    fn pieces(
+        &self,
+        mut skip: usize,
+        limit: usize,
+        mut see: impl FnMut(&[u8]),
     ) -> Result<(), Errno> {
         let mut room = limit;
         for index in 0..self.count {
@@ -395,9 +420,7 @@ impl IoVecs<'_> {
             skip -= dropped;
             let count = (length - dropped).min(room);
             // SAFETY: `entry` checked the whole buffer and `dropped + count <= length`; nothing writes guest memory meanwhile.
-            into.extend_from_slice(unsafe {
-                std::slice::from_raw_parts(pointer.wrapping_add(dropped), count)
-            });
+            see(unsafe { std::slice::from_raw_parts(pointer.wrapping_add(dropped), count) });
             room -= count;
         }
         Ok(())

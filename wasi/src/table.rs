@@ -2,19 +2,19 @@
 //!
 //! Numbers are given out lowest first, as programs written for POSIX expect. Must never know guest memory.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
-
-use cap_std::fs::Dir;
 
 use crate::ctx::Grant;
 use crate::errno::Errno;
+use crate::fs::virt::FileHandle;
+use crate::fs::{Dir, Listing};
 use crate::stdio::{MemoryInputPipe, MemoryOutputPipe, SharedReader, SharedWriter};
 use crate::stream::Stream;
 use crate::types::{FdFlags, FileType, Rights};
 
-/// How many descriptors a guest may hold. The host's own limit usually comes first.
-const MAX_DESCRIPTORS: usize = 1 << 20;
+/// How many descriptors a guest may hold, eight megabytes or so of them. The host has a limit of its own, for what it opens.
+const MAX_DESCRIPTORS: usize = 1 << 16;
 
 /// A descriptor.
 pub(crate) struct Entry {
@@ -30,6 +30,7 @@ pub(crate) struct Entry {
 /// What a descriptor stands for.
 pub(crate) enum Kind {
     File(File),
+    VirtualFile(VirtualFile),
     Dir(Directory),
     Stream(Stream),
     MemoryIn(MemoryInputPipe),
@@ -46,25 +47,20 @@ pub(crate) struct File {
     pub(crate) grant: Grant,
 }
 
+/// A regular file in memory. Each time it is opened it has a position of its own.
+pub(crate) struct VirtualFile {
+    pub(crate) file: FileHandle,
+    pub(crate) position: u64,
+    pub(crate) grant: Grant,
+}
+
 /// A directory and what was granted under it.
 pub(crate) struct Directory {
-    pub(crate) dir: Arc<Dir>,
+    pub(crate) dir: Dir,
     pub(crate) grant: Grant,
     /// The name under which the guest got it, if it was there from the start.
     pub(crate) preopen: Option<Arc<str>>,
     pub(crate) listing: Arc<Mutex<Listing>>,
-}
-
-/// Where a directory's reader stands.
-///
-/// The guest's cookies are small numbers, because libc keeps them in 32 bits; the host's are not. Cookie `n` means the
-/// host's position `offsets[n]`, so it stays good while entries come and go.
-#[derive(Default)]
-pub(crate) struct Listing {
-    /// The host's positions in front of the entries read so far.
-    pub(crate) offsets: Vec<u64>,
-    /// The cookie at which the host's own position stands, if known.
-    pub(crate) position: Option<u64>,
 }
 
 impl Entry {
@@ -74,26 +70,6 @@ impl Entry {
             Ok(self)
         } else {
             Err(Errno::Notcapable)
-        }
-    }
-
-    /// The regular file.
-    pub(crate) fn file(&self) -> Result<&File, Errno> {
-        match &self.kind {
-            Kind::File(file) => Ok(file),
-            Kind::Dir(_) => Err(Errno::Isdir),
-            Kind::Stream(_) => Err(Errno::Spipe),
-            _ => Err(Errno::Spipe),
-        }
-    }
-
-    /// The host's descriptor, if there is one.
-    pub(crate) fn host_fd(&self) -> Option<BorrowedFd<'_>> {
-        match &self.kind {
-            Kind::File(file) => Some(file.fd.as_fd()),
-            Kind::Dir(dir) => Some(dir.dir.as_fd()),
-            Kind::Stream(stream) => Some(stream.fd.as_fd()),
-            _ => None,
         }
     }
 }
@@ -193,6 +169,12 @@ mod tests {
             inheriting: Rights::NONE,
             flags: FdFlags::NONE,
         }
+    }
+
+    #[test]
+    fn all_descriptors_that_a_guest_may_hold_are_few_bytes() {
+        let all = size_of::<Option<Entry>>() * MAX_DESCRIPTORS;
+        assert!(all <= 8 << 20, "{all} bytes");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! suspended. Outside any tokio runtime every wait blocks the thread, which is right for a synchronous embedding.
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::future::Future;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::pin::Pin;
@@ -20,12 +21,18 @@ use crate::call::CallState;
 use crate::errno::Errno;
 use crate::stdio::{SharedReader, SharedWriter};
 
+/// How many descriptors one wait watches, and up to how many are searched one by one.
+const MAX_WATCHED: usize = 1024;
+const FEW: usize = 16;
+
 /// Something to wait for.
 pub(crate) enum Wait {
     /// Any of several things.
     Any(AnyOf),
     /// Bytes to be handed to an async writer, all of them.
     Write(SharedWriter, Vec<u8>),
+    /// Others' turn to run; then at once.
+    Turn,
     /// Work for the blocking pool; its result goes to [`CallState::job`].
     Job(Job),
 }
@@ -36,7 +43,9 @@ pub(crate) type Job = Box<dyn FnOnce() -> Box<dyn Any + Send> + Send>;
 /// Waits until one of the descriptors or readers is ready or the time is over.
 #[derive(Default)]
 pub(crate) struct AnyOf {
-    pub(crate) fds: SmallVec<[(Arc<OwnedFd>, Direction); 4]>,
+    fds: SmallVec<[(Arc<OwnedFd>, Direction); 4]>,
+    /// Where a descriptor stands in the list, once there are many.
+    places: HashMap<RawFd, usize>,
     pub(crate) readers: SmallVec<[SharedReader; 1]>,
     /// How long at most.
     pub(crate) timeout: Option<Duration>,
@@ -59,7 +68,7 @@ impl Direction {
         write: true,
     };
 
-    fn poll_flags(self) -> PollFlags {
+    pub(crate) fn poll_flags(self) -> PollFlags {
         let mut flags = PollFlags::empty();
         flags.set(PollFlags::IN, self.read);
         flags.set(PollFlags::OUT, self.write);
@@ -68,21 +77,42 @@ impl Direction {
 }
 
 impl AnyOf {
-    /// Adds a descriptor. The same one in both directions becomes one entry, because the reactor takes each but once.
-    pub(crate) fn add_fd(&mut self, fd: &Arc<OwnedFd>, direction: Direction) {
-        if let Some((_, present)) = self
-            .fds
-            .iter_mut()
-            .find(|(other, _)| Arc::ptr_eq(other, fd))
-        {
-            present.read |= direction.read;
-            present.write |= direction.write;
+    /// Adds a descriptor, unless there are too many: then false. The same one in both directions becomes one entry, because
+    /// the reactor takes each but once.
+    pub(crate) fn add_fd(&mut self, fd: &Arc<OwnedFd>, direction: Direction) -> bool {
+        let place = if self.fds.len() <= FEW {
+            self.fds
+                .iter()
+                .position(|(other, _)| Arc::ptr_eq(other, fd))
         } else {
-            self.fds.push((fd.clone(), direction));
+            self.places.get(&fd.as_raw_fd()).copied()
+        };
+        match place {
+            Some(place) => {
+                let (_, present) = &mut self.fds[place];
+                present.read |= direction.read;
+                present.write |= direction.write;
+            }
+            None if self.fds.len() == MAX_WATCHED => return false,
+            None => {
+                self.fds.push((fd.clone(), direction));
+                if self.fds.len() > FEW {
+                    let places = self.fds.iter().enumerate().skip(self.places.len());
+                    self.places
+                        .extend(places.map(|(place, (fd, _))| (fd.as_raw_fd(), place)));
+                }
+            }
         }
+        true
     }
 
-    /// Adds an async reader, once.
+    /// Waits no longer than this.
+    pub(crate) fn within(&mut self, timeout: Duration) {
+        let shortest = self.timeout.map_or(timeout, |present| present.min(timeout));
+        self.timeout = Some(shortest);
+    }
+
+    /// Adds an async reader, once. There are no more than three, the standard streams.
     pub(crate) fn add_reader(&mut self, reader: &SharedReader) {
         if !self.readers.iter().any(|other| other.same(reader)) {
             self.readers.push(reader.clone());
@@ -113,6 +143,8 @@ impl Wait {
             Wait::Any(any) if any.readers.is_empty() => any.block(),
             // A reader that is pending without a runtime can only be woken through its own means.
             Wait::Any(any) => std::future::poll_fn(|cx| any.poll_readers(cx)).await,
+            Wait::Turn if in_runtime => tokio::task::yield_now().await,
+            Wait::Turn => {}
             Wait::Write(writer, bytes) => match writer.write_all(&bytes).await {
                 Ok(()) => state.progress += bytes.len(),
                 Err(errno) => state.error = Some(errno),

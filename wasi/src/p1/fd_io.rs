@@ -3,12 +3,13 @@
 //! Regular files move straight between the kernel and the guest where blocking is allowed; otherwise through a bounded
 //! buffer on the blocking pool. Streams never block: a wait suspends the guest.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::fs::SeekFrom;
 
 use crate::call::{CallState, Cx, DONE, Outcome, Step, ready};
+use crate::clocks::nanoseconds;
 use crate::errno::Errno;
 use crate::memory::{GuestMemory, IoVecs, Transfer};
 use crate::stdio::{CHUNK, SharedReader, SharedWriter};
@@ -45,6 +46,13 @@ pub(super) fn fd_read(cx: &mut Cx<'_>, fd: u32, iovs: u32, count: u32, out: u32)
             Step::Done(vecs.read_from(file.fd.as_fd(), Transfer::Here)?)
         }
         Kind::File(_) => return file_read(cx, fd, iovs, count, None, out),
+        Kind::VirtualFile(file) => {
+            let moved = file
+                .file
+                .read_with(file.position, |bytes| vecs.scatter(bytes))?;
+            file.position += moved as u64;
+            Step::Done(moved)
+        }
         _ if vecs.total() == 0 => Step::Done(0),
         Kind::Stream(stream) => stream_read(stream, &mut vecs, wait)?,
         Kind::MemoryIn(pipe) => Step::Done(pipe.read_with(|bytes| vecs.scatter(bytes))?),
@@ -66,11 +74,31 @@ pub(super) fn fd_pread(
     out: u32,
 ) -> Outcome {
     let entry = cx.ctx.table.get(fd)?;
-    readable(entry, Rights::FD_READ)?;
-    entry.file()?;
-    entry.require(Rights::FD_SEEK)?;
+    positioned(entry, Rights::FD_READ)?;
     cx.mem.check(out, 4)?;
+    if let Kind::VirtualFile(file) = &entry.kind {
+        let mut vecs = cx.mem.iovecs(iovs, count)?;
+        let moved = file.file.read_with(offset, |bytes| vecs.scatter(bytes))?;
+        return write_count(&mut cx.mem, out, moved);
+    }
     file_read(cx, fd, iovs, count, Some(offset), out)
+}
+
+/// Fails unless it is a regular file that may be read or written anywhere.
+fn positioned(entry: &Entry, right: Rights) -> Result<(), Errno> {
+    readable(entry, right)?;
+    match entry.kind {
+        Kind::File(_) | Kind::VirtualFile(_) => entry.require(Rights::FD_SEEK).map(|_| ()),
+        _ => Err(Errno::Spipe),
+    }
+}
+
+/// The regular file of the host.
+fn host_file(entry: &Entry) -> Result<&Arc<OwnedFd>, Errno> {
+    match &entry.kind {
+        Kind::File(file) => Ok(&file.fd),
+        _ => Err(Errno::Spipe),
+    }
 }
 
 /// Reads a regular file at its position or at an offset.
@@ -82,14 +110,14 @@ fn file_read(
     offset: Option<u64>,
     out: u32,
 ) -> Outcome {
-    let file = cx.ctx.table.get(fd)?.file()?;
+    let file = host_file(cx.ctx.table.get(fd)?)?;
     let mut vecs = cx.mem.iovecs(iovs, count)?;
     if cx.ctx.allow_blocking_files {
         let how = offset.map_or(Transfer::Here, Transfer::At);
-        let moved = vecs.read_from(file.fd.as_fd(), how)?;
+        let moved = vecs.read_from(file.as_fd(), how)?;
         return write_count(&mut cx.mem, out, moved);
     }
-    let (file, room) = (file.fd.clone(), vecs.total().min(POOL_BYTES));
+    let (file, room) = (file.clone(), vecs.total().min(POOL_BYTES));
     let bytes = ready!(cx.blocking(move || {
         let mut bytes = vec![0; room];
         let moved = rustix::io::retry_on_intr(|| match offset {
@@ -138,6 +166,16 @@ pub(super) fn fd_write(cx: &mut Cx<'_>, fd: u32, iovs: u32, count: u32, out: u32
             Step::Done(vecs.write_to(file.fd.as_fd(), Transfer::Here, 0)?)
         }
         Kind::File(_) => return file_write(cx, fd, iovs, count, None, out),
+        Kind::VirtualFile(file) => {
+            let offset = (!entry.flags.has(FdFlags::APPEND)).then_some(file.position);
+            let now = nanoseconds(cx.ctx.wall_clock.now());
+            let fill = |target: &mut [u8]| vecs.copy_to(target);
+            let (moved, end) = file.file.write_with(offset, vecs.total(), now, fill)?;
+            if moved > 0 {
+                file.position = end;
+            }
+            Step::Done(moved)
+        }
         _ if vecs.total() == 0 => Step::Done(0),
         Kind::Stream(stream) => stream_write(stream, &vecs, wait, cx.state)?,
         Kind::MemoryOut(pipe) => {
@@ -161,10 +199,17 @@ pub(super) fn fd_pwrite(
     out: u32,
 ) -> Outcome {
     let entry = cx.ctx.table.get(fd)?;
-    readable(entry, Rights::FD_WRITE)?;
-    entry.file()?;
-    entry.require(Rights::FD_SEEK)?;
+    positioned(entry, Rights::FD_WRITE)?;
     cx.mem.check(out, 4)?;
+    if let Kind::VirtualFile(file) = &entry.kind {
+        let vecs = cx.mem.iovecs(iovs, count)?;
+        let now = nanoseconds(cx.ctx.wall_clock.now());
+        // A file that is open for appending is written at its end, as Linux does it.
+        let offset = (!entry.flags.has(FdFlags::APPEND)).then_some(offset);
+        let fill = |target: &mut [u8]| vecs.copy_to(target);
+        let (moved, _) = file.file.write_with(offset, vecs.total(), now, fill)?;
+        return write_count(&mut cx.mem, out, moved);
+    }
     file_write(cx, fd, iovs, count, Some(offset), out)
 }
 
@@ -177,14 +222,14 @@ fn file_write(
     offset: Option<u64>,
     out: u32,
 ) -> Outcome {
-    let file = cx.ctx.table.get(fd)?.file()?;
+    let file = host_file(cx.ctx.table.get(fd)?)?;
     let vecs = cx.mem.iovecs(iovs, count)?;
     if cx.ctx.allow_blocking_files {
         let how = offset.map_or(Transfer::Here, Transfer::At);
-        let moved = vecs.write_to(file.fd.as_fd(), how, 0)?;
+        let moved = vecs.write_to(file.as_fd(), how, 0)?;
         return write_count(&mut cx.mem, out, moved);
     }
-    let file = file.fd.clone();
+    let file = file.clone();
     let mut bytes = Vec::new();
     if cx.state.job.is_none() {
         vecs.gather(0, POOL_BYTES, &mut bytes)?;
@@ -249,9 +294,20 @@ fn writer_write(
 }
 
 /// Moves the position of a file or a seekable device.
-fn seek(entry: &Entry, to: SeekFrom) -> Result<u64, Errno> {
-    match &entry.kind {
+fn seek(entry: &mut Entry, to: SeekFrom) -> Result<u64, Errno> {
+    match &mut entry.kind {
         Kind::File(file) => Ok(rustix::fs::seek(&*file.fd, to)?),
+        Kind::VirtualFile(file) => {
+            let position = match to {
+                SeekFrom::Start(position) => Some(position),
+                SeekFrom::Current(by) => file.position.checked_add_signed(by),
+                SeekFrom::End(by) => file.file.size()?.checked_add_signed(by),
+                _ => None,
+            };
+            let position = position.filter(|position| i64::try_from(*position).is_ok());
+            file.position = position.ok_or(Errno::Inval)?;
+            Ok(file.position)
+        }
         Kind::Stream(stream) if stream.class == Class::Device => {
             Ok(rustix::fs::seek(Arc::as_ref(&stream.fd), to)?)
         }
@@ -261,10 +317,10 @@ fn seek(entry: &Entry, to: SeekFrom) -> Result<u64, Errno> {
 }
 
 pub(super) fn fd_seek(cx: &mut Cx<'_>, fd: u32, offset: i64, whence: u32, out: u32) -> Outcome {
-    let entry = cx.ctx.table.get(fd)?;
+    let entry = cx.ctx.table.get_mut(fd)?;
     let whence = Whence::from_arg(cx.abi, whence)?;
     cx.mem.check(out, 8)?;
-    let seekable = matches!(entry.kind, Kind::File(_));
+    let seekable = matches!(entry.kind, Kind::File(_) | Kind::VirtualFile(_));
     if seekable {
         // Asking where one is needs the lesser right only.
         let asks = whence == Whence::Cur && offset == 0;
@@ -283,8 +339,9 @@ pub(super) fn fd_seek(cx: &mut Cx<'_>, fd: u32, offset: i64, whence: u32, out: u
 }
 
 pub(super) fn fd_tell(cx: &mut Cx<'_>, fd: u32, out: u32) -> Outcome {
-    let entry = cx.ctx.table.get(fd)?;
-    if matches!(entry.kind, Kind::File(_)) && !entry.base.any(Rights::FD_TELL.or(Rights::FD_SEEK)) {
+    let entry = cx.ctx.table.get_mut(fd)?;
+    let seekable = matches!(entry.kind, Kind::File(_) | Kind::VirtualFile(_));
+    if seekable && !entry.base.any(Rights::FD_TELL.or(Rights::FD_SEEK)) {
         return Err(Errno::Notcapable.into());
     }
     cx.mem.check(out, 8)?;

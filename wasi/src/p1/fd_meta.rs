@@ -1,14 +1,13 @@
 //! What descriptors are and how they change: attributes, flags, rights, sizes, times, hints, closing and renumbering.
 
 use std::num::NonZeroU64;
-use std::os::fd::OwnedFd;
-use std::sync::Arc;
 
-use rustix::fs::{Advice, FallocateFlags, OFlags as HostFlags, Timespec, Timestamps};
+use rustix::fs::{Advice, FallocateFlags, OFlags as HostFlags};
 
 use crate::call::{Cx, DONE, Outcome, ready};
 use crate::ctx::FilePerms;
 use crate::errno::Errno;
+use crate::fs::{SetTime, SetTimes, host};
 use crate::table::{Entry, Kind};
 use crate::types::{FdFlags, FdStat, FileStat, FstFlags, Rights};
 
@@ -73,14 +72,13 @@ pub(super) fn fd_fdstat_set_rights(
 pub(super) fn fd_filestat_get(cx: &mut Cx<'_>, fd: u32, out: u32) -> Outcome {
     let entry = cx.ctx.table.get(fd)?;
     entry.require(Rights::FD_FILESTAT_GET)?;
-    let stat = match entry.host_fd() {
-        Some(host) => {
-            let mut stat = super::resolve::from_host(&rustix::fs::fstat(host)?);
-            stat.filetype = entry.filetype;
-            stat
-        }
+    let mut stat = match &entry.kind {
+        Kind::File(file) => host::from_host(&rustix::fs::fstat(&*file.fd)?),
+        Kind::Stream(stream) => host::from_host(&rustix::fs::fstat(&*stream.fd)?),
+        Kind::VirtualFile(file) => file.file.stat()?,
+        Kind::Dir(dir) => dir.dir.own_stat()?,
         // A stream that only exists in this process.
-        None => FileStat {
+        _ => FileStat {
             dev: 0,
             ino: 0,
             filetype: entry.filetype,
@@ -91,52 +89,54 @@ pub(super) fn fd_filestat_get(cx: &mut Cx<'_>, fd: u32, out: u32) -> Outcome {
             ctim: 0,
         },
     };
+    stat.filetype = entry.filetype;
     let (record, len) = stat.encode(cx.abi);
     cx.mem.write(out, &record[..len])?;
     Ok(DONE)
 }
 
-/// A regular file that may be changed.
-fn changeable(entry: &Entry, rights: Rights) -> Result<Arc<OwnedFd>, Errno> {
-    let file = match &entry.kind {
-        Kind::File(file) => file,
+/// Fails unless it is a regular file that may be changed.
+fn changeable(entry: &Entry, rights: Rights) -> Result<(), Errno> {
+    let grant = match &entry.kind {
+        Kind::File(file) => file.grant,
+        Kind::VirtualFile(file) => file.grant,
         Kind::Dir(_) => return Err(Errno::Isdir),
         _ => return Err(Errno::Inval),
     };
     entry.require(rights)?;
-    if !file.grant.file.contains(FilePerms::WRITE) {
+    if !grant.file.contains(FilePerms::WRITE) {
         return Err(Errno::Rofs);
     }
-    Ok(file.fd.clone())
+    Ok(())
 }
 
 pub(super) fn fd_filestat_set_size(cx: &mut Cx<'_>, fd: u32, size: u64) -> Outcome {
-    let file = changeable(cx.ctx.table.get(fd)?, Rights::FD_FILESTAT_SET_SIZE)?;
-    ready!(cx.blocking(move || Ok(rustix::fs::ftruncate(&*file, size)?))?);
+    let now = cx.now();
+    let entry = cx.ctx.table.get(fd)?;
+    changeable(entry, Rights::FD_FILESTAT_SET_SIZE)?;
+    match &entry.kind {
+        Kind::File(file) => {
+            let file = file.fd.clone();
+            ready!(cx.blocking(move || Ok(rustix::fs::ftruncate(&*file, size)?))?);
+        }
+        Kind::VirtualFile(file) => file.file.set_size(size, now)?,
+        _ => return Err(Errno::Inval.into()),
+    }
     Ok(DONE)
 }
 
 /// What to set times to. Both a value and the present for one time contradict each other.
-pub(super) fn timestamps(atim: u64, mtim: u64, flags: u32) -> Result<Timestamps, Errno> {
+pub(super) fn timestamps(atim: u64, mtim: u64, flags: u32) -> Result<SetTimes, Errno> {
     let flags = FstFlags::from_arg(flags)?;
     let one = |value: u64, set: FstFlags, now: FstFlags| match (flags.has(set), flags.has(now)) {
         (true, true) => Err(Errno::Inval),
-        (true, false) => Ok(Timespec {
-            tv_sec: i64::try_from(value / 1_000_000_000).map_err(|_| Errno::Inval)?,
-            tv_nsec: (value % 1_000_000_000) as _,
-        }),
-        (false, true) => Ok(Timespec {
-            tv_sec: 0,
-            tv_nsec: rustix::fs::UTIME_NOW,
-        }),
-        (false, false) => Ok(Timespec {
-            tv_sec: 0,
-            tv_nsec: rustix::fs::UTIME_OMIT,
-        }),
+        (true, false) => Ok(SetTime::At(value)),
+        (false, true) => Ok(SetTime::Now),
+        (false, false) => Ok(SetTime::Keep),
     };
-    Ok(Timestamps {
-        last_access: one(atim, FstFlags::ATIM, FstFlags::ATIM_NOW)?,
-        last_modification: one(mtim, FstFlags::MTIM, FstFlags::MTIM_NOW)?,
+    Ok(SetTimes {
+        atim: one(atim, FstFlags::ATIM, FstFlags::ATIM_NOW)?,
+        mtim: one(mtim, FstFlags::MTIM, FstFlags::MTIM_NOW)?,
     })
 }
 
@@ -147,51 +147,53 @@ pub(super) fn fd_filestat_set_times(
     mtim: u64,
     flags: u32,
 ) -> Outcome {
+    let now = cx.now();
     let entry = cx.ctx.table.get(fd)?;
     let times = timestamps(atim, mtim, flags)?;
     entry.require(Rights::FD_FILESTAT_SET_TIMES)?;
     let grant = match &entry.kind {
         Kind::File(file) => file.grant,
+        Kind::VirtualFile(file) => file.grant,
         Kind::Dir(dir) => dir.grant,
         _ => return Err(Errno::Inval.into()),
     };
     if !grant.file.contains(FilePerms::WRITE) {
         return Err(Errno::Rofs.into());
     }
-    let host = entry.host_fd().ok_or(Errno::Inval)?;
-    rustix::fs::futimens(host, &times)?;
+    match &entry.kind {
+        Kind::File(file) => rustix::fs::futimens(&*file.fd, &times.to_host())?,
+        Kind::VirtualFile(file) => file.file.set_times(times, now)?,
+        Kind::Dir(dir) => dir.dir.set_own_times(times, now)?,
+        _ => return Err(Errno::Inval.into()),
+    }
     Ok(DONE)
 }
 
 pub(super) fn fd_sync(cx: &mut Cx<'_>, fd: u32) -> Outcome {
-    sync(cx, fd, Rights::FD_SYNC, |fd| rustix::fs::fsync(fd))
+    sync(cx, fd, Rights::FD_SYNC, false)
 }
 
 pub(super) fn fd_datasync(cx: &mut Cx<'_>, fd: u32) -> Outcome {
-    sync(cx, fd, Rights::FD_DATASYNC, |fd| rustix::fs::fdatasync(fd))
+    sync(cx, fd, Rights::FD_DATASYNC, true)
 }
 
-fn sync(
-    cx: &mut Cx<'_>,
-    fd: u32,
-    right: Rights,
-    call: fn(&OwnedFd) -> rustix::io::Result<()>,
-) -> Outcome {
+fn sync(cx: &mut Cx<'_>, fd: u32, right: Rights, data_only: bool) -> Outcome {
     let entry = cx.ctx.table.get(fd)?;
     entry.require(right)?;
     match &entry.kind {
         Kind::File(file) => {
             let file = file.fd.clone();
-            ready!(cx.blocking(move || Ok(call(&file)?))?);
+            ready!(cx.blocking(move || match data_only {
+                true => Ok(rustix::fs::fdatasync(&*file)?),
+                false => Ok(rustix::fs::fsync(&*file)?),
+            })?);
         }
         Kind::Dir(dir) => {
             let dir = dir.dir.clone();
-            ready!(cx.blocking(move || {
-                let copy = rustix::io::fcntl_dupfd_cloexec(&*dir, 3)?;
-                Ok(call(&copy)?)
-            })?);
+            ready!(cx.in_dir(dir, move |dir, _| dir.sync(data_only))?);
         }
-        Kind::Stream(stream) => call(&stream.fd)?,
+        // Fails at once: nothing of the kind can be made to last.
+        Kind::Stream(stream) => rustix::fs::fsync(&*stream.fd)?,
         // What lives in memory is as safe as it gets.
         _ => {}
     }
@@ -210,13 +212,16 @@ pub(super) fn fd_advise(cx: &mut Cx<'_>, fd: u32, offset: u64, len: u64, advice:
         _ => return Err(Errno::Inval.into()),
     };
     let file = match &entry.kind {
-        Kind::File(file) => file,
+        Kind::File(file) => Some(file),
+        Kind::VirtualFile(_) => None,
         Kind::Dir(_) => return Err(Errno::Badf.into()),
         _ => return Err(Errno::Spipe.into()),
     };
     entry.require(Rights::FD_ADVISE)?;
     host_range(offset, len)?;
-    rustix::fs::fadvise(&*file.fd, offset, NonZeroU64::new(len), advice)?;
+    if let Some(file) = file {
+        rustix::fs::fadvise(&*file.fd, offset, NonZeroU64::new(len), advice)?;
+    }
     Ok(DONE)
 }
 
@@ -229,22 +234,30 @@ fn host_range(offset: u64, len: u64) -> Result<(), Errno> {
 }
 
 pub(super) fn fd_allocate(cx: &mut Cx<'_>, fd: u32, offset: u64, len: u64) -> Outcome {
+    let now = cx.now();
     let entry = cx.ctx.table.get(fd)?;
-    let file = match &entry.kind {
-        Kind::File(_) => changeable(entry, Rights::FD_ALLOCATE)?,
+    match &entry.kind {
+        Kind::File(_) | Kind::VirtualFile(_) => changeable(entry, Rights::FD_ALLOCATE)?,
         Kind::Dir(_) => return Err(Errno::Isdir.into()),
         _ => return Err(Errno::Spipe.into()),
-    };
+    }
     if len == 0 {
         return Err(Errno::Inval.into());
     }
     host_range(offset, len).map_err(|_| Errno::Fbig)?;
-    ready!(cx.blocking(move || Ok(rustix::fs::fallocate(
-        &*file,
-        FallocateFlags::empty(),
-        offset,
-        len
-    )?))?);
+    match &entry.kind {
+        Kind::File(file) => {
+            let file = file.fd.clone();
+            ready!(cx.blocking(move || Ok(rustix::fs::fallocate(
+                &*file,
+                FallocateFlags::empty(),
+                offset,
+                len
+            )?))?);
+        }
+        Kind::VirtualFile(file) => file.file.allocate(offset + len, now)?,
+        _ => return Err(Errno::Spipe.into()),
+    }
     Ok(DONE)
 }
 
@@ -254,21 +267,18 @@ mod tests {
 
     #[test]
     fn times_are_set_kept_or_taken_from_the_clock() {
-        let times = timestamps(1_500_000_000, 7, 0b0001).expect("valid");
+        let times = timestamps(1_500_000_000, 7, 0b0001)
+            .expect("valid")
+            .to_host();
         assert_eq!(
             (times.last_access.tv_sec, times.last_access.tv_nsec),
             (1, 500_000_000)
         );
         assert_eq!(times.last_modification.tv_nsec, rustix::fs::UTIME_OMIT);
-        let times = timestamps(0, u64::MAX, 0b1100 & 0b0100).expect("the largest time fits a host");
-        assert_eq!(times.last_modification.tv_sec, 18_446_744_073);
-        assert_eq!(
-            timestamps(0, 0, 0b1000)
-                .expect("valid")
-                .last_modification
-                .tv_nsec,
-            rustix::fs::UTIME_NOW
-        );
+        let times = timestamps(0, u64::MAX, 0b0100).expect("the largest time fits a host");
+        assert_eq!(times.to_host().last_modification.tv_sec, 18_446_744_073);
+        let times = timestamps(0, 0, 0b1000).expect("valid").to_host();
+        assert_eq!(times.last_modification.tv_nsec, rustix::fs::UTIME_NOW);
         for contradiction in [0b0011, 0b1100, 0b1111, 0b1_0000] {
             assert_eq!(timestamps(0, 0, contradiction).err(), Some(Errno::Inval));
         }

@@ -9,10 +9,10 @@ mod dir;
 mod fd_io;
 mod fd_meta;
 mod path;
+mod path_arg;
 mod poll;
 mod proc;
 mod random;
-mod resolve;
 mod sock;
 
 use std::sync::Arc;

@@ -3,19 +3,16 @@
 //! Rights are the guest's own bookkeeping and come first. What was granted by the embedder comes next: a grant without
 //! writing answers as a file system mounted read-only, two different grants as two file systems.
 
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use cap_std::fs::Dir;
-use rustix::fs::OFlags as HostFlags;
-
 use super::fd_meta::timestamps;
-use super::resolve::{self, PathArg};
+use super::path_arg;
 use crate::call::{Cx, DONE, Outcome, ready};
 use crate::ctx::{DirPerms, FilePerms, Grant};
 use crate::errno::Errno;
+use crate::fs::{Dir, GuestPath, How, Opened};
 use crate::stream::Stream;
-use crate::table::{Directory, Entry, File, Kind};
+use crate::table::{Directory, Entry, File, Kind, VirtualFile};
 use crate::types::{FdFlags, FileType, LookupFlags, OFlags, Rights};
 
 /// The directory behind a descriptor, with the rights to look names up in it and those given.
@@ -39,11 +36,7 @@ fn changeable<'c>(cx: &'c Cx<'_>, fd: u32, rights: Rights) -> Result<&'c Directo
 }
 
 /// Two directories between which names may move.
-fn two(
-    cx: &Cx<'_>,
-    source: (u32, Rights),
-    target: (u32, Rights),
-) -> Result<(Arc<Dir>, Arc<Dir>), Errno> {
+fn two(cx: &Cx<'_>, source: (u32, Rights), target: (u32, Rights)) -> Result<(Dir, Dir), Errno> {
     let source = changeable(cx, source.0, source.1)?;
     let target = changeable(cx, target.0, target.1)?;
     // A file must not come under a wider grant than its own by changing its name.
@@ -56,8 +49,7 @@ fn two(
 /// The arguments of `path_open` that say how, checked.
 #[derive(Debug, Clone, Copy)]
 struct Opening {
-    flags: HostFlags,
-    follow: bool,
+    how: How,
     /// The guest wants it created, but the grant does not allow that.
     create_refused: bool,
 }
@@ -74,12 +66,6 @@ fn opening(
         return Err(Errno::Inval);
     }
     let write = base.has(Rights::FD_WRITE);
-    let read = base.any(Rights::FD_READ.or(Rights::FD_READDIR)) || !write;
-    let mut flags = match (read, write) {
-        (true, true) => HostFlags::RDWR,
-        (false, true) => HostFlags::WRONLY,
-        _ => HostFlags::RDONLY,
-    };
     let writable = grant.file.contains(FilePerms::WRITE);
     if (write || oflags.has(OFlags::TRUNC)) && !writable {
         // A directory asked for as such cannot be written anyway, and says so.
@@ -90,91 +76,101 @@ fn opening(
         });
     }
     let create_refused = oflags.has(OFlags::CREAT) && !grant.dir.contains(DirPerms::MUTATE);
-    flags.set(
-        HostFlags::CREATE,
-        oflags.has(OFlags::CREAT) && !create_refused,
-    );
-    flags.set(HostFlags::EXCL, oflags.has(OFlags::EXCL) && !create_refused);
-    flags.set(HostFlags::TRUNC, oflags.has(OFlags::TRUNC));
-    flags.set(HostFlags::DIRECTORY, oflags.has(OFlags::DIRECTORY));
-    flags.set(HostFlags::APPEND, fdflags.has(FdFlags::APPEND));
-    flags.set(HostFlags::DSYNC, fdflags.has(FdFlags::DSYNC));
-    if fdflags.any(FdFlags::SYNC.or(FdFlags::RSYNC)) {
-        flags |= HostFlags::SYNC;
-    }
-    Ok(Opening {
-        flags,
+    let how = How {
+        read: base.any(Rights::FD_READ.or(Rights::FD_READDIR)) || !write,
+        write,
+        create: oflags.has(OFlags::CREAT) && !create_refused,
+        exclusive: oflags.has(OFlags::CREAT.or(OFlags::EXCL)),
+        truncate: oflags.has(OFlags::TRUNC),
+        directory: oflags.has(OFlags::DIRECTORY),
+        append: fdflags.has(FdFlags::APPEND),
+        data_sync: fdflags.has(FdFlags::DSYNC),
+        sync: fdflags.any(FdFlags::SYNC.or(FdFlags::RSYNC)),
         follow: follow.has(LookupFlags::SYMLINK_FOLLOW),
+    };
+    Ok(Opening {
+        how,
         create_refused,
     })
 }
 
-/// Opens, and finds out what it was.
+/// Opens, and decides what may be done with what it was.
 fn open(
     dir: &Dir,
-    path: &PathArg,
-    how: Opening,
+    path: &GuestPath,
+    Opening {
+        how,
+        create_refused,
+    }: Opening,
     grant: Grant,
-) -> Result<(OwnedFd, FileType), Errno> {
-    let fd = match resolve::open(dir, path.path(), how.flags, how.follow) {
-        Err(Errno::Noent) if how.create_refused => return Err(Errno::Rofs),
+    now: u64,
+) -> Result<(Opened, Grant), Errno> {
+    if create_refused && how.exclusive {
+        return Err(match dir.stat(path, false) {
+            Ok(_) => Errno::Exist,
+            Err(Errno::Noent) => Errno::Rofs,
+            Err(errno) => errno,
+        });
+    }
+    let opened = match dir.open(path, how, now) {
+        Err(Errno::Noent) if create_refused => return Err(Errno::Rofs),
         result => result?,
     };
-    let filetype = FileType::from(rustix::fs::FileType::from_raw_mode(
-        rustix::fs::fstat(&fd)?.st_mode,
-    ));
-    let reads = how.flags & HostFlags::RWMODE != HostFlags::WRONLY;
-    if reads && filetype != FileType::Directory && !grant.file.contains(FilePerms::READ) {
+    let perms = match &opened {
+        Opened::Host {
+            filetype: FileType::Directory,
+            ..
+        }
+        | Opened::VirtualDir(_) => return Ok((opened, grant)),
+        Opened::Host { perms, .. } => grant.file.and(*perms),
+        Opened::VirtualFile(_) => grant.file,
+    };
+    if how.read && !perms.contains(FilePerms::READ) {
         return Err(Errno::Perm);
     }
-    Ok((fd, filetype))
+    let file = perms;
+    Ok((opened, Grant { file, ..grant }))
 }
 
-/// The descriptor for what was opened.
-fn entry(
-    fd: OwnedFd,
-    filetype: FileType,
-    grant: Grant,
-    base: Rights,
-    inheriting: Rights,
-    flags: FdFlags,
-) -> Entry {
-    let (kind, applicable) = if filetype == FileType::Directory {
-        let dir = Arc::new(Dir::from_std_file(fd.into()));
+/// What a descriptor for what was opened stands for, and the rights that make sense on it.
+fn kind(opened: Opened, parent: &Dir, grant: Grant) -> (Kind, FileType, Rights) {
+    let directory = |dir| {
+        let kind = Kind::Dir(Directory {
+            dir,
+            grant,
+            preopen: None,
+            listing: Arc::default(),
+        });
+        (kind, FileType::Directory, Rights::DIRECTORY)
+    };
+    match (opened, parent) {
         (
-            Kind::Dir(Directory {
-                dir,
+            Opened::Host {
+                fd,
+                filetype: FileType::Directory,
+                ..
+            },
+            Dir::Host(parent),
+        ) => directory(Dir::Host(Arc::new(parent.child(fd)))),
+        (Opened::VirtualDir(dir), _) => directory(Dir::Virtual(dir)),
+        (Opened::VirtualFile(file), _) => {
+            let file = VirtualFile {
+                file,
+                position: 0,
                 grant,
-                preopen: None,
-                listing: Arc::default(),
-            }),
-            Rights::DIRECTORY,
-        )
-    } else {
-        match Stream::classify(fd, filetype) {
+            };
+            (Kind::VirtualFile(file), FileType::RegularFile, Rights::FILE)
+        }
+        (Opened::Host { fd, filetype, .. }, _) => match Stream::classify(fd, filetype) {
             Ok(stream) => {
                 let rights = stream.rights();
-                (Kind::Stream(stream), rights)
+                (Kind::Stream(stream), filetype, rights)
             }
-            Err(fd) => (
-                Kind::File(File {
-                    fd: Arc::new(fd),
-                    grant,
-                }),
-                Rights::FILE,
-            ),
-        }
-    };
-    let mut base = base.and(applicable);
-    if !base.has(Rights::FD_WRITE) && filetype != FileType::Directory {
-        base = base.without(Rights::FD_ALLOCATE.or(Rights::FD_FILESTAT_SET_SIZE));
-    }
-    Entry {
-        kind,
-        filetype,
-        base,
-        inheriting,
-        flags,
+            Err(fd) => {
+                let fd = Arc::new(fd);
+                (Kind::File(File { fd, grant }), filetype, Rights::FILE)
+            }
+        },
     }
 }
 
@@ -194,7 +190,7 @@ pub(super) fn path_open(
     let follow = LookupFlags::from_arg(dirflags)?;
     let (oflags, fdflags) = (OFlags::from_arg(oflags)?, FdFlags::from_arg(fdflags)?);
     cx.mem.check(out, 4)?;
-    let path = PathArg::read(&cx.mem, path, len)?;
+    let path = path_arg::read(&cx.mem, path, len)?;
     let mut needed = Rights::PATH_OPEN;
     if oflags.has(OFlags::CREAT) {
         needed = needed.or(Rights::PATH_CREATE_FILE);
@@ -213,38 +209,46 @@ pub(super) fn path_open(
     }
     let base = base.and(allowed);
     let how = opening(grant, follow, oflags, fdflags, base)?;
-    let (opened, filetype) = ready!(cx.blocking(move || open(&dir, &path, how, grant))?);
-    let number = cx
-        .ctx
-        .table
-        .push(entry(opened, filetype, grant, base, inheriting, fdflags))?;
+    let work = move |dir: &Dir, now| open(dir, &path, how, grant, now);
+    let (opened, grant) = ready!(cx.in_dir(dir.clone(), work)?);
+    let (kind, filetype, applicable) = kind(opened, &dir, grant);
+    let mut base = base.and(applicable);
+    if !base.has(Rights::FD_WRITE) && filetype != FileType::Directory {
+        base = base.without(Rights::FD_ALLOCATE.or(Rights::FD_FILESTAT_SET_SIZE));
+    }
+    let number = cx.ctx.table.push(Entry {
+        kind,
+        filetype,
+        base,
+        inheriting,
+        flags: fdflags,
+    })?;
     cx.mem.write_u32(out, number)?;
     Ok(DONE)
 }
 
 pub(super) fn path_create_directory(cx: &mut Cx<'_>, fd: u32, path: u32, len: u32) -> Outcome {
-    let path = PathArg::read(&cx.mem, path, len)?;
+    let path = path_arg::read(&cx.mem, path, len)?;
     let dir = changeable(cx, fd, Rights::PATH_CREATE_DIRECTORY)?
         .dir
         .clone();
-    ready!(cx.blocking(move || Ok(dir.create_dir(path.path())?))?);
+    ready!(cx.in_dir(dir, move |dir, now| dir.create_dir(&path, now))?);
     Ok(DONE)
 }
 
 pub(super) fn path_remove_directory(cx: &mut Cx<'_>, fd: u32, path: u32, len: u32) -> Outcome {
-    let path = PathArg::read(&cx.mem, path, len)?;
+    let path = path_arg::read(&cx.mem, path, len)?;
     let dir = changeable(cx, fd, Rights::PATH_REMOVE_DIRECTORY)?
         .dir
         .clone();
-    let (path, _) = path.without_slashes();
-    ready!(cx.blocking(move || Ok(dir.remove_dir(path.path())?))?);
+    ready!(cx.in_dir(dir, move |dir, now| dir.remove_dir(&path, now))?);
     Ok(DONE)
 }
 
 pub(super) fn path_unlink_file(cx: &mut Cx<'_>, fd: u32, path: u32, len: u32) -> Outcome {
-    let path = PathArg::read(&cx.mem, path, len)?;
+    let path = path_arg::read(&cx.mem, path, len)?;
     let dir = changeable(cx, fd, Rights::PATH_UNLINK_FILE)?.dir.clone();
-    ready!(cx.blocking(move || Ok(dir.remove_file(path.path())?))?);
+    ready!(cx.in_dir(dir, move |dir, now| dir.unlink(&path, now))?);
     Ok(DONE)
 }
 
@@ -257,9 +261,9 @@ pub(super) fn path_filestat_get(
     out: u32,
 ) -> Outcome {
     let follow = LookupFlags::from_arg(flags)?.has(LookupFlags::SYMLINK_FOLLOW);
-    let path = PathArg::read(&cx.mem, path, len)?;
+    let path = path_arg::read(&cx.mem, path, len)?;
     let dir = directory(cx, fd, Rights::PATH_FILESTAT_GET)?.dir.clone();
-    let stat = ready!(cx.blocking(move || resolve::stat(&dir, &path, follow))?);
+    let stat = ready!(cx.in_dir(dir, move |dir, _| dir.stat(&path, follow))?);
     let (record, len) = stat.encode(cx.abi);
     cx.mem.write(out, &record[..len])?;
     Ok(DONE)
@@ -278,13 +282,15 @@ pub(super) fn path_filestat_set_times(
 ) -> Outcome {
     let follow = LookupFlags::from_arg(flags)?.has(LookupFlags::SYMLINK_FOLLOW);
     let times = timestamps(atim, mtim, fst_flags)?;
-    let path = PathArg::read(&cx.mem, path, len)?;
+    let path = path_arg::read(&cx.mem, path, len)?;
     let parent = directory(cx, fd, Rights::PATH_FILESTAT_SET_TIMES)?;
     if !parent.grant.file.contains(FilePerms::WRITE) {
         return Err(Errno::Rofs.into());
     }
     let dir = parent.dir.clone();
-    ready!(cx.blocking(move || resolve::set_times(&dir, &path, follow, &times))?);
+    ready!(cx.in_dir(dir, move |dir, now| {
+        dir.set_times(&path, follow, times, now)
+    })?);
     Ok(DONE)
 }
 
@@ -299,9 +305,9 @@ pub(super) fn path_readlink(
 ) -> Outcome {
     cx.mem.check(buf, buf_len)?;
     cx.mem.check(out, 4)?;
-    let path = PathArg::read(&cx.mem, path, len)?;
+    let path = path_arg::read(&cx.mem, path, len)?;
     let dir = directory(cx, fd, Rights::PATH_READLINK)?.dir.clone();
-    let target = ready!(cx.blocking(move || resolve::read_link(&dir, &path))?);
+    let target = ready!(cx.in_dir(dir, move |dir, _| dir.read_link(&path))?);
     // What does not fit is cut off, as `readlink` does.
     let shown = &target[..target.len().min(buf_len as usize)];
     cx.mem.write(buf, shown)?;
@@ -317,11 +323,10 @@ pub(super) fn path_symlink(
     new: u32,
     new_len: u32,
 ) -> Outcome {
-    let target = PathArg::read(&cx.mem, old, old_len)?;
-    let name = PathArg::read(&cx.mem, new, new_len)?;
+    let target = path_arg::read(&cx.mem, old, old_len)?;
+    let name = path_arg::read(&cx.mem, new, new_len)?;
     let dir = changeable(cx, fd, Rights::PATH_SYMLINK)?.dir.clone();
-    // cap-std refuses absolute targets: no guest could follow one, but a program of the host might.
-    ready!(cx.blocking(move || Ok(dir.symlink(target.path(), name.path())?))?);
+    ready!(cx.in_dir(dir, move |dir, now| dir.symlink(&target, &name, now))?);
     Ok(DONE)
 }
 
@@ -338,8 +343,8 @@ pub(super) fn path_link(
 ) -> Outcome {
     let flags = LookupFlags::from_arg(old_flags)?;
     let (old, new) = (
-        PathArg::read(&cx.mem, old, old_len)?,
-        PathArg::read(&cx.mem, new, new_len)?,
+        path_arg::read(&cx.mem, old, old_len)?,
+        path_arg::read(&cx.mem, new, new_len)?,
     );
     if flags.has(LookupFlags::SYMLINK_FOLLOW) {
         // Hosts cannot follow and stay beneath the directory in one step.
@@ -350,7 +355,9 @@ pub(super) fn path_link(
         (old_fd, Rights::PATH_LINK_SOURCE),
         (new_fd, Rights::PATH_LINK_TARGET),
     )?;
-    ready!(cx.blocking(move || Ok(source.hard_link(old.path(), &target, new.path())?))?);
+    ready!(cx.in_dir(source, move |source, now| {
+        source.link(&old, &target, &new, now)
+    })?);
     Ok(DONE)
 }
 
@@ -364,25 +371,16 @@ pub(super) fn path_rename(
     new_len: u32,
 ) -> Outcome {
     let (old, new) = (
-        PathArg::read(&cx.mem, old, old_len)?,
-        PathArg::read(&cx.mem, new, new_len)?,
+        path_arg::read(&cx.mem, old, old_len)?,
+        path_arg::read(&cx.mem, new, new_len)?,
     );
     let (source, target) = two(
         cx,
         (old_fd, Rights::PATH_RENAME_SOURCE),
         (new_fd, Rights::PATH_RENAME_TARGET),
     )?;
-    ready!(cx.blocking(move || rename(&source, old, &target, new))?);
+    ready!(cx.in_dir(source, move |source, now| {
+        source.rename(&old, &target, &new, now)
+    })?);
     Ok(DONE)
-}
-
-/// Renames. A slash at the end of either name says that a directory is meant.
-fn rename(source: &Dir, old: PathArg, target: &Dir, new: PathArg) -> Result<(), Errno> {
-    let ((old, old_slashed), (new, new_slashed)) = (old.without_slashes(), new.without_slashes());
-    if (old_slashed || new_slashed)
-        && resolve::stat(source, &old, false)?.filetype != FileType::Directory
-    {
-        return Err(Errno::Notdir);
-    }
-    Ok(source.rename(old.path(), target, new.path())?)
 }

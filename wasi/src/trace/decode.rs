@@ -273,8 +273,10 @@ fn text(mem: &GuestMemory<'_>, address: u32, len: u32) -> Value {
 }
 
 fn buffers(mem: &GuestMemory<'_>, address: u32, count: u32) -> Value {
-    let list = count
-        .checked_mul(8)
+    // A longer list is refused by every function.
+    let list = Some(count)
+        .filter(|count| *count <= 65_536)
+        .and_then(|count| count.checked_mul(8))
         .and_then(|len| mem.bytes(address, len).ok());
     let Some(list) = list else {
         return Value::Unreadable(address);

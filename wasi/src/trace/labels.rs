@@ -29,7 +29,7 @@ impl Labels {
             (_, 0) => "stdin",
             (_, 1) => "stdout",
             (_, 2) => "stderr",
-            (Kind::File(_), _) => "file",
+            (Kind::File(_) | Kind::VirtualFile(_), _) => "file",
             (Kind::Stream(stream), _) => match stream.class {
                 Class::Pipe => "pipe",
                 Class::Terminal => "terminal",

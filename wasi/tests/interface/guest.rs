@@ -2,7 +2,7 @@
 
 use craneway::{Engine, Instance, Linker, Memory, Module, Store, Val};
 use craneway_wasi::trace::{Call, Filter};
-use craneway_wasi::{DirPerms, Errno, FilePerms, WasiCtx, WasiCtxBuilder, p1};
+use craneway_wasi::{DirPerms, Errno, FilePerms, Resolver, WasiCtx, WasiCtxBuilder, p1};
 
 /// Names and parameters: `i` for 32 bits, `l` for 64.
 const FUNCTIONS: &[(&str, &str)] = &[
@@ -87,6 +87,17 @@ pub(crate) const DIR: u32 = 3;
 
 /// An error number, or success.
 pub(crate) type Result<T = ()> = std::result::Result<T, Errno>;
+
+/// How a guest's files are worked on: whether the thread may block, and how paths are resolved.
+pub(crate) type Way = (bool, Resolver);
+
+/// Every way there is.
+pub(crate) const WAYS: [Way; 4] = [
+    (true, Resolver::Auto),
+    (false, Resolver::Auto),
+    (true, Resolver::Steps),
+    (false, Resolver::Steps),
+];
 
 /// A running guest.
 pub(crate) struct Guest {
@@ -177,18 +188,23 @@ impl Guest {
 
     /// A guest with one directory, granted whole as descriptor 3.
     pub(crate) async fn in_directory(path: &std::path::Path, blocking: bool) -> Guest {
-        Guest::granted(path, blocking, DirPerms::all(), FilePerms::all()).await
+        Guest::resolving(path, (blocking, Resolver::Auto)).await
+    }
+
+    /// The same with paths resolved in one way or the other.
+    pub(crate) async fn resolving(path: &std::path::Path, way: Way) -> Guest {
+        Guest::granted(path, way, DirPerms::all(), FilePerms::all()).await
     }
 
     /// A guest with one directory as descriptor 3.
     pub(crate) async fn granted(
         path: &std::path::Path,
-        blocking: bool,
+        (blocking, resolver): Way,
         dir: DirPerms,
         file: FilePerms,
     ) -> Guest {
         let mut builder = WasiCtxBuilder::new();
-        builder.allow_blocking_files(blocking);
+        builder.allow_blocking_files(blocking).resolver(resolver);
         builder
             .preopened_dir(path, "/granted", dir, file)
             .expect("the directory exists");
@@ -252,6 +268,15 @@ impl Guest {
             .call_async(&mut self.store, &[Val::I32(arg)], results)
             .await;
         outcome.expect_err("the guest ends")
+    }
+
+    /// Makes the memory at least so large.
+    pub(crate) fn grow_to(&mut self, bytes: u32) {
+        let pages = u64::from(bytes.div_ceil(65536));
+        let present = self.memory.size(&self.store);
+        self.memory
+            .grow(&mut self.store, pages.saturating_sub(present))
+            .expect("the host has so much");
     }
 
     pub(crate) fn put(&mut self, at: u32, bytes: &[u8]) {

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use craneway_wasi::{DirPerms, Errno, FilePerms, WasiCtxBuilder};
 
-use crate::guest::{ALL_RIGHTS, CREAT, DIR, DIRECTORY, EXCL, Guest, READ, READDIR, TRUNC, WRITE};
+use crate::guest::{
+    ALL_RIGHTS, CREAT, DIR, DIRECTORY, EXCL, Guest, READ, READDIR, TRUNC, WAYS, WRITE,
+};
 
 /// Everything below a directory, with kinds, contents and times of modification.
 fn snapshot(root: &Path) -> BTreeMap<String, String> {
@@ -83,10 +85,10 @@ fn hostile(root: &Path) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_outside_is_reached_by_any_function() {
-    for blocking in [true, false] {
+    for way in WAYS {
         let outer = tree();
         let before = snapshot(&outer.path().join("out"));
-        let mut guest = Guest::in_directory(&outer.path().join("in"), blocking).await;
+        let mut guest = Guest::resolving(&outer.path().join("in"), way).await;
         for path in hostile(outer.path()) {
             let path = path.as_str();
             for (oflags, rights) in [
@@ -167,8 +169,8 @@ async fn nothing_outside_is_reached_by_any_function() {
 #[tokio::test(flavor = "multi_thread")]
 async fn malformed_paths_have_their_own_errors() {
     let outer = tree();
-    for blocking in [true, false] {
-        let mut guest = Guest::in_directory(&outer.path().join("in"), blocking).await;
+    for way in WAYS {
+        let mut guest = Guest::resolving(&outer.path().join("in"), way).await;
         assert_eq!(guest.open(DIR, "", 0, READ).await, Err(Errno::Noent));
         assert_eq!(guest.open(DIR, "fi\0le", 0, READ).await, Err(Errno::Inval));
         assert_eq!(
@@ -212,10 +214,10 @@ async fn malformed_paths_have_their_own_errors() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn flags_of_open_mean_what_they_say() {
-    for blocking in [true, false] {
+    for way in WAYS {
         let outer = tree();
         let root = outer.path().join("in");
-        let mut guest = Guest::in_directory(&root, blocking).await;
+        let mut guest = Guest::resolving(&root, way).await;
         assert_eq!(
             guest.open(DIR, "file", CREAT | EXCL, READ).await,
             Err(Errno::Exist)
@@ -308,11 +310,11 @@ async fn truncating_needs_its_right() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_grant_without_writing_is_a_read_only_file_system() {
-    for blocking in [true, false] {
+    for way in WAYS {
         let outer = tree();
         let before = snapshot(outer.path());
         let root = outer.path().join("in");
-        let mut guest = Guest::granted(&root, blocking, DirPerms::READ, FilePerms::READ).await;
+        let mut guest = Guest::granted(&root, way, DirPerms::READ, FilePerms::READ).await;
         let fd = guest
             .open(DIR, "file", 0, READ)
             .await
@@ -321,6 +323,14 @@ async fn a_grant_without_writing_is_a_read_only_file_system() {
         assert!(
             guest.open(DIR, "file", CREAT, READ).await.is_ok(),
             "nothing is created"
+        );
+        assert_eq!(
+            guest.open(DIR, "file", CREAT | EXCL, READ).await.err(),
+            Some(Errno::Exist)
+        );
+        assert_eq!(
+            guest.open(DIR, "new", CREAT | EXCL, READ).await.err(),
+            Some(Errno::Rofs)
         );
         let sub = guest
             .open(DIR, "sub", DIRECTORY, READDIR)
@@ -426,10 +436,10 @@ async fn names_do_not_move_between_different_grants() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn links_renames_and_removals() {
-    for blocking in [true, false] {
+    for way in WAYS {
         let outer = tree();
         let root = outer.path().join("in");
-        let mut guest = Guest::in_directory(&root, blocking).await;
+        let mut guest = Guest::resolving(&root, way).await;
         assert_eq!(
             guest
                 .two_paths("path_link", (DIR, "file"), (DIR, "sub/hard"))
@@ -544,8 +554,8 @@ async fn a_pipe_in_the_directory_hangs_nobody() {
     let dir = std::fs::File::open(&root).expect("open");
     let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
     rustix::fs::mknodat(&dir, "pipe", rustix::fs::FileType::Fifo, mode, 0).expect("make a pipe");
-    for blocking in [true, false] {
-        let mut guest = Guest::in_directory(&root, blocking).await;
+    for way in WAYS {
+        let mut guest = Guest::resolving(&root, way).await;
         let work = async {
             assert_eq!(
                 guest.open(DIR, "pipe", 0, WRITE).await,
