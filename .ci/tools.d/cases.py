@@ -1,7 +1,11 @@
 """What is run, by the guest's name: each case gives named outputs, whose hashes are compared with `expected`."""
+import random
 import shutil
+import struct
+import zlib
 
 from fetch import INPUTS
+from runner import Failed
 
 
 def fpga(run, cache, work):
@@ -102,14 +106,32 @@ def python_stdin(run, cache, work):
     yield "output", result.stdout + result.stderr
 
 
-def ruby(run, cache, work):
+def python_system(run, cache, work):
+    """What it asks of the system: os, io, time, json, re."""
+    (work / "files").mkdir()
+    shutil.copy(INPUTS / "system.py", work)
+    result = run(cache.python(), "-B", "/src/system.py", "/work", cwd=work, argv0="python", env=["GIVEN=yes"],
+                 dirs=[("/src", "."), ("/work", "files")], stdin=b"some words\nof input")
+    yield "output", result.stdout
+    yield "stderr", result.stderr
+    yield "a.txt", (work / "files/a.txt").read_bytes()
+
+
+def ruby_script(run, cache, work, script):
     """Ruby's npm build is a reactor that wants JavaScript beside it: small modules of ours make it a command."""
     shim = INPUTS / "ruby"
-    shutil.copy(shim / "main.rb", work)
-    result = run(shim / "driver.wat", cwd=work, dirs=[("/", ".")],
-                 preload=[("rb-js-abi-host", shim / "host.wat"), ("canonical_abi", shim / "resources.wat"),
-                          ("ruby", cache.ruby())])
-    yield "output", result.stdout
+    shutil.copy(shim / script, work / "main.rb")
+    return run(shim / "driver.wat", cwd=work, dirs=[("/", ".")],
+               preload=[("rb-js-abi-host", shim / "host.wat"), ("canonical_abi", shim / "resources.wat"),
+                        ("ruby", cache.ruby())])
+
+
+def ruby(run, cache, work):
+    yield "output", ruby_script(run, cache, work, "main.rb").stdout
+
+
+def ruby_stdlib(run, cache, work):
+    yield "output", ruby_script(run, cache, work, "stdlib.rb").stdout
 
 
 def sqlite(run, cache, work):
@@ -119,6 +141,41 @@ def sqlite(run, cache, work):
                 cwd=work, dirs=dirs)
     yield "opened again", again.stdout
     yield "error", run(shell, "-batch", ":memory:", "select nonsense from nowhere", cwd=work, status=1).stderr
+
+
+def sqlite_large(run, cache, work):
+    """A database of 100 MB; transactions over all of it, cut off by SIGKILL at random moments, leave it whole."""
+    # Without locks: WASI has none but a directory beside the database, which a killed process leaves behind.
+    shell, dirs, database = cache.sqlite(), [("/", ".")], ("-batch", "-vfs", "unix-none", "/big.db")
+
+    def sql(text):
+        return run(shell, *database, cwd=work, dirs=dirs, stdin=text.encode()).stdout
+    sql("create table part(id integer primary key, round int, text blob);"
+        "with recursive c(x) as (select 1 union all select x + 1 from c where x < 100000)"
+        "insert into part select x, 0, printf('%d %.*c', x, 950 + x % 50, char(65 + x % 26)) from c;"
+        "create index by_round on part(round, id);")
+    size = (work / "big.db").stat().st_size
+    if size < 100_000_000:
+        raise Failed(f"the database has {size} bytes only")
+    yield "filled", sql("select count(*), sum(length(text)), min(text), max(id) from part; pragma integrity_check;")
+    journal, seed = work / "big.db-journal", random.randrange(1 << 32)
+    moments, cut, rounds = random.Random(seed), 0, 0
+    while cut < 5:
+        rounds += 1
+        if rounds > 40:
+            raise Failed(f"only {cut} of 40 kills came in the middle of a transaction (seed {seed})")
+        update = "begin; update part set round = round + 1, text = text || 'x'; commit;"
+        inside = run.killed(shell, *database, cwd=work, dirs=dirs, stdin=update.encode(),
+                            when=lambda: journal.exists() and journal.stat().st_size > 512, delay=moments.uniform(0, 0.6))
+        # A journal that is left says that the transaction was under way.
+        cut += inside and journal.exists() and journal.stat().st_size > 512
+        whole = sql("pragma integrity_check; select min(round) = max(round), count(*) from part;")
+        if whole != b"ok\n1|100000\n":
+            raise Failed(f"after a kill (seed {seed}, round {rounds}): {whole[-500:]!r}")
+    yield "after the kills", whole
+    sql("update part set round = 1000000, text = substr(text, 1, 20); vacuum;")
+    yield "at the end", sql("pragma integrity_check; select count(*), min(round), max(round), sum(id), min(text) from part;")
+    yield "journal", b"left" if journal.exists() else b"gone"
 
 
 def quickjs(run, cache, work):
@@ -154,5 +211,70 @@ def ripgrep(run, cache, work):
     yield "nothing found", run(rg, *common, "absent", "/", cwd=work, argv0="rg", dirs=dirs, status=1).stdout
 
 
-CASES = [fpga, yosys_error, clang_c, clang_setjmp, clang_cpp, clang_error, python_c, python_files, python_stdin, ruby,
-         sqlite, quickjs, go, ripgrep]
+def jaq(run, cache, work):
+    """A jq: filters, paths, streams, errors."""
+    tool = cache.jaq()
+    parts = ",".join(f'{{"id": {i}, "kind": "{"abc"[i % 3]}", "mass": {i * 7 % 100 / 4}, "tags": ["t{i % 5}", null]}}' for i in range(2000))
+    (work / "parts.json").write_text(f"[{parts}]")
+
+    def jq(*args, **more):
+        return run(tool, *args, cwd=work, argv0="jaq", dirs=[("/", ".")], **more)
+    yield "groups", jq("-c", "group_by(.kind)[] | {kind: .[0].kind, n: length, mass: (map(.mass) | add)}", "/parts.json").stdout
+    yield "paths", jq("[paths(type == \"null\")] | length, ([limit(3; .[] | select(.mass > 24))] | map(.id))", "/parts.json").stdout
+    yield "text", jq("-r", r".[:50][] | \"\\(.id)\\t\\(.kind | ascii_upcase)\\t\\(.tags | @json)\"", "/parts.json").stdout
+    yield "stdin", jq("-s", "map(. * 2) | sort | @csv", stdin=b"3 1 2.5 -7").stdout
+    yield "error", jq(".a", stdin=b"[1]", status=5).stderr
+    yield "invalid", jq(".", stdin=b'{"a": [1, }', status=2).stderr
+
+
+def pictures(work):
+    """Three PNG files, made here: a gradient, noise of few colours, a flat area with transparency."""
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    def png(path, width, height, colour, rows):
+        raw = b"".join(b"\0" + row for row in rows)
+        path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0))
+                         + chunk(b"tEXt", b"Comment\0made for a test") + chunk(b"IDAT", zlib.compress(raw, 1)) + chunk(b"IEND", b""))
+    png(work / "gradient.png", 320, 200, 2, [bytes(v for x in range(320) for v in (x * 255 // 319, y, (x * y) % 256)) for y in range(200)])
+    dice = random.Random(1)
+    few = [bytes([a, a // 2, 255 - a]) for a in (0, 60, 120, 200)]
+    png(work / "few.png", 200, 150, 2, [b"".join(dice.choice(few) for _ in range(200)) for _ in range(150)])
+    png(work / "flat.png", 128, 128, 6, [bytes(v for x in range(128) for v in (10, 20, 30, 255 if (x - 64) ** 2 + (y - 64) ** 2 < 3600 else 0))
+                                         for y in range(128)])
+
+
+def oxipng(run, cache, work):
+    """An image optimiser: the results have the same pixels in fewer bytes, the same bytes everywhere."""
+    tool, names = cache.oxipng(), ("gradient", "few", "flat")
+    pictures(work)
+    for name in names:
+        before = (work / f"{name}.png").stat().st_size
+        run(tool, "-q", "-o", "4", "--strip", "all", "-a", "--out", f"/{name}.small.png", f"/{name}.png", cwd=work, argv0="oxipng",
+            dirs=[("/", ".")])
+        after = (work / f"{name}.small.png").read_bytes()
+        if len(after) >= before:
+            raise Failed(f"{name}.png did not become smaller: {before} to {len(after)}")
+        yield f"{name}.png", after
+    (work / "broken.png").write_bytes((work / "few.png").read_bytes()[:200])
+    yield "error", run(tool, "/broken.png", cwd=work, argv0="oxipng", dirs=[("/", ".")], status=1).stderr
+
+
+def rust_files(run, cache, work):
+    """Rust's std: what its file, time and stream functions make of the interface."""
+    (work / "files").mkdir()
+    result = run(cache.rust_files(), "/work", cwd=work, argv0="files", dirs=[("/work", "files")], env=["GIVEN=yes"],
+                 stdin=b"line one\nline two", status=3)
+    yield "output", result.stdout
+    yield "stderr", result.stderr
+
+
+def cowsay(run, cache, work):
+    """A tool of 2019, whose imports are those of wasi_unstable."""
+    words = "every crane that was built in those days still lifts what it was built to lift".split()
+    yield "arguments", run(cache.cowsay(), *words, cwd=work).stdout
+    yield "stdin", run(cache.cowsay(), cwd=work, stdin=b"moo said\nthe crane\n").stdout
+
+
+CASES = [fpga, yosys_error, clang_c, clang_setjmp, clang_cpp, clang_error, python_c, python_files, python_stdin, python_system,
+         ruby, ruby_stdlib, sqlite, sqlite_large, quickjs, go, ripgrep, jaq, oxipng, rust_files, cowsay]

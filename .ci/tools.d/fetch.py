@@ -15,6 +15,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 INPUTS = HERE / "inputs"
 ZIG = "ziglang==0.17.0"
 RIPGREP = "15.2.0"
+JAQ = "3.1.2"
+OXIPNG = "10.2.1"
 
 
 class Unavailable(Exception):
@@ -177,22 +179,52 @@ class Cache:
             link.symlink_to(source)
         return self.folder("debian-rustc-web", make) / "usr"
 
-    def ripgrep(self):
+    def rust_env(self, path):
+        """What makes cargo build for wasm32-wasip1, with Debian's compiler and the linker and libc of the other guests."""
+        usr, (_, resources) = self.debian_rust(), self.clang()
+        python = self.zig()[0]
+        linker, cc = path / "wasm-ld", path / "cc"
+        linker.write_text(f'#!/bin/sh\n[ "$1" = -flavor ] && shift 2\nexec {python} -m ziglang wasm-ld "$@"\n')
+        # Build scripts name the target in words of their own.
+        cc.write_text("#!/bin/sh\nfor a; do shift; case $a in --target=*) ;; *) set -- \"$@\" \"$a\";; esac; done\n"
+                      f'exec {python} -m ziglang cc -target wasm32-wasi "$@"\n')
+        for script in (linker, cc):
+            script.chmod(0o755)
+        libs = resources / "lib/wasm32-wasip1"
+        flags = f"-C link-self-contained=no -C link-arg={libs}/crt1-command.o -L {libs}"
+        return {"RUSTC": str(usr / "bin/rustc"), "LD_LIBRARY_PATH": str(usr / "lib/x86_64-linux-gnu"), "RUSTC_BOOTSTRAP": "1",
+                "CARGO_TARGET_DIR": str(path / "target"), "RUSTC_WRAPPER": "", "CARGO_PROFILE_RELEASE_PANIC": "abort",
+                "CARGO_PROFILE_RELEASE_LTO": "off", "CARGO_PROFILE_RELEASE_STRIP": "true",
+                "CARGO_TARGET_WASM32_WASIP1_LINKER": str(linker), "CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS": flags,
+                "CC_wasm32_wasip1": str(cc), "AR_wasm32_wasip1": f"{python} -m ziglang ar"}
+
+    def crate(self, name, version, binary, *flags):
+        """A command from its crate."""
         def make(path):
-            usr, (_, resources) = self.debian_rust(), self.clang()
-            python = self.zig()[0]
-            linker = path / "wasm-ld"
-            linker.write_text(f'#!/bin/sh\n[ "$1" = -flavor ] && shift 2\nexec {python} -m ziglang wasm-ld "$@"\n')
-            linker.chmod(0o755)
-            libs = resources / "lib/wasm32-wasip1"
-            flags = f"-C link-self-contained=no -C link-arg={libs}/crt1-command.o -L {libs}"
             patiently(lambda: sh(
-                "cargo", "install", "ripgrep", "--version", RIPGREP, "--locked", "-Zbuild-std=std,panic_abort",
-                "--target", "wasm32-wasip1", "--root", path, cwd=path, timeout=1200,
-                env={"RUSTC": str(usr / "bin/rustc"), "LD_LIBRARY_PATH": str(usr / "lib/x86_64-linux-gnu"),
-                     "RUSTC_BOOTSTRAP": "1", "CARGO_TARGET_DIR": str(path / "target"), "RUSTC_WRAPPER": "",
-                     "CARGO_PROFILE_RELEASE_PANIC": "abort", "CARGO_PROFILE_RELEASE_LTO": "off",
-                     "CARGO_PROFILE_RELEASE_STRIP": "true", "CARGO_TARGET_WASM32_WASIP1_LINKER": str(linker),
-                     "CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS": flags}), tries=2)
+                "cargo", "install", name, "--version", version, "--locked", "-Zbuild-std=std,panic_abort", *flags,
+                "--target", "wasm32-wasip1", "--root", path, cwd=path, timeout=1200, env=self.rust_env(path)), tries=2)
             shutil.rmtree(path / "target", ignore_errors=True)
-        return self.folder("ripgrep-" + RIPGREP, make) / "bin/rg.wasm"
+        return self.folder(f"{name}-{version}", make) / f"bin/{binary}.wasm"
+
+    def ripgrep(self):
+        return self.crate("ripgrep", RIPGREP, "rg")
+
+    def jaq(self):
+        return self.crate("jaq", JAQ, "jaq", "--no-default-features")
+
+    def oxipng(self):
+        return self.crate("oxipng", OXIPNG, "oxipng", "--no-default-features", "--features", "binary,zopfli")
+
+    def cowsay(self):
+        """A Rust program of 2019, from when the interface was called wasi_unstable."""
+        return self.npm("wasi@0.0.6") / "example/cowsay.wasm"
+
+    def rust_files(self):
+        """A small program of our own on Rust's std."""
+        def make(path):
+            sh("cargo", "build", "--release", "--locked", "-Zbuild-std=std,panic_abort", "--target", "wasm32-wasip1",
+               "--manifest-path", INPUTS / "rust/Cargo.toml", cwd=path, env=self.rust_env(path))
+            shutil.copy(path / "target/wasm32-wasip1/release/files.wasm", path)
+            shutil.rmtree(path / "target", ignore_errors=True)
+        return self.folder("rust-files-1", make) / "files.wasm"

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import tempfile
 import time
@@ -88,7 +89,7 @@ class Runner:
             self.costs.write_text(json.dumps(costs, indent=1))
         return out
 
-    def run(self, wasm, *args, cwd, dirs=(), env=(), argv0=None, preload=(), stdin=b"", status=0):
+    def command(self, wasm, args, dirs, env, argv0, preload):
         cmd = [self.binary, "run", "--allow-precompiled", *self.flags]
         for guest, host in dirs:
             cmd += ["--dir", f"{host}::{guest}"]
@@ -98,9 +99,31 @@ class Runner:
             cmd += ["--preload", f"{name}={self.compile(file)}"]
         if argv0:
             cmd += ["--argv0", argv0]
-        cmd += [self.compile(wasm), *args]
+        return [*cmd, self.compile(wasm), *args]
+
+    def __call__(self, wasm, *args, cwd, dirs=(), env=(), argv0=None, preload=(), stdin=b"", status=0):
+        """Runs to the end, which must come with this status."""
+        cmd = self.command(wasm, args, dirs, env, argv0, preload)
         result = measured(cmd, cwd, stdin)
         if result.status != status:
             raise Failed(f"status {result.status}, expected {status}: {' '.join(map(str, cmd))[:400]}\n"
                          + result.stderr.decode(errors="replace")[-1500:])
         return result
+
+    def killed(self, wasm, *args, cwd, dirs=(), stdin=b"", when, delay):
+        """Runs until `when()` holds and `delay` seconds more, and ends it by SIGKILL. False if it ended by itself."""
+        cmd = self.command(wasm, args, dirs, (), None, ())
+        with tempfile.TemporaryFile() as given:
+            given.write(stdin)
+            given.seek(0)
+            child = subprocess.Popen([str(c) for c in cmd], cwd=cwd, stdin=given, stdout=subprocess.DEVNULL,
+                                     stderr=subprocess.DEVNULL)
+            begin = time.monotonic()
+            while child.poll() is None and not when():
+                if time.monotonic() - begin > TIMEOUT:
+                    child.kill()
+                    raise Failed(f"nothing to see after {TIMEOUT} s: {' '.join(map(str, cmd))[:300]}")
+                time.sleep(0.002)
+            time.sleep(delay)
+            child.kill()
+            return child.wait() == -signal.SIGKILL
