@@ -220,11 +220,11 @@ def jaq(run, cache, work):
     def jq(*args, **more):
         return run(tool, *args, cwd=work, argv0="jaq", dirs=[("/", ".")], **more)
     yield "groups", jq("-c", "group_by(.kind)[] | {kind: .[0].kind, n: length, mass: (map(.mass) | add)}", "/parts.json").stdout
-    yield "paths", jq("[paths(type == \"null\")] | length, ([limit(3; .[] | select(.mass > 24))] | map(.id))", "/parts.json").stdout
-    yield "text", jq("-r", r".[:50][] | \"\\(.id)\\t\\(.kind | ascii_upcase)\\t\\(.tags | @json)\"", "/parts.json").stdout
+    yield "paths", jq("([paths] | length), ([limit(3; .[] | select(.mass > 24))] | map(.id))", "/parts.json").stdout
+    yield "text", jq("-r", r'.[:50][] | "\(.id)\t\(.kind | ascii_upcase)\t\(.tags | @json)"', "/parts.json").stdout
     yield "stdin", jq("-s", "map(. * 2) | sort | @csv", stdin=b"3 1 2.5 -7").stdout
     yield "error", jq(".a", stdin=b"[1]", status=5).stderr
-    yield "invalid", jq(".", stdin=b'{"a": [1, }', status=2).stderr
+    yield "invalid", jq(".", stdin=b'{"a": [1, }', status=5).stderr
 
 
 def pictures(work):

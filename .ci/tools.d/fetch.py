@@ -15,7 +15,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 INPUTS = HERE / "inputs"
 ZIG = "ziglang==0.17.0"
 RIPGREP = "15.2.0"
-JAQ = "3.1.2"
+JAQ = "1.6.0"
 OXIPNG = "10.2.1"
 
 

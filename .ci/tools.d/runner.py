@@ -74,7 +74,7 @@ class Runner:
     def compile(self, wasm):
         """The precompiled image of a large module, or the module itself if it is small."""
         wasm = pathlib.Path(wasm)
-        if wasm.stat().st_size < 2_000_000:
+        if wasm.stat().st_size < 900_000:
             return wasm
         out = self.compiled / (wasm.parent.name + "-" + wasm.stem + ".cwasm")
         if not out.exists():

@@ -67,7 +67,7 @@ pub(crate) struct Cli {
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
     /// Run a module, or call one function of it (the default command).
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Compile a module ahead of time.
     Compile(CompileArgs),
     /// Show what a module imports, exports, contains and needs.
@@ -372,7 +372,7 @@ mod tests {
 
     fn run(line: &[&str]) -> RunArgs {
         match parse(line) {
-            Ok(Command::Run(args)) => args,
+            Ok(Command::Run(args)) => *args,
             other => panic!("{line:?}: {other:?}"),
         }
     }

@@ -47,7 +47,7 @@ impl Host {
     }
 }
 
-/// Opens the directories, in the order given.
+/// Opens the directories and single files, in the order given.
 fn grant_dirs(builder: &mut WasiCtxBuilder, args: &GrantArgs) -> Result<(), Failure> {
     for dir in &args.dirs {
         let (dirs, files) = match dir.read_only {
@@ -58,13 +58,11 @@ fn grant_dirs(builder: &mut WasiCtxBuilder, args: &GrantArgs) -> Result<(), Fail
         // Asked first, because the library's error may come from resolving and not name the cause.
         let meta = std::fs::metadata(&dir.host)
             .map_err(|err| Failure::new(format!("--dir {host}: {}", plain(&err))))?;
-        if !meta.is_dir() {
-            return Err(Failure::new(format!("--dir {host}: it is not a directory"))
-                .hint("only directories can be granted; grant the one that holds the file"));
-        }
-        builder
-            .preopened_dir(&dir.host, &dir.guest, dirs, files)
-            .map_err(|err| Failure::from_error(&format!("--dir {host}"), &err.into()))?;
+        let granted = match meta.is_dir() {
+            true => builder.preopened_dir(&dir.host, &dir.guest, dirs, files),
+            false => builder.preopened_file(&dir.host, &dir.guest, files),
+        };
+        granted.map_err(|err| Failure::from_error(&format!("--dir {host}"), &err.into()))?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What reaches the guest: arguments, environment, directories, standard input.
 
 use crate::guests;
-use crate::support::Bench;
+use crate::support::{Bench, committed};
 
 #[test]
 fn everything_after_the_file_is_for_the_guest() {
@@ -111,14 +111,47 @@ fn a_directory_that_cannot_be_granted_is_named() {
         .run(&["--dir", "none", "create.wat"])
         .fails(1, &["--dir none: no such file or directory"]);
     bench
-        .run(&["--dir", "create.wat", "create.wat"])
-        .fails(1, &["--dir create.wat: it is not a directory"]);
+        .run(&["--dir", "create.wat::/in/..", "create.wat"])
+        .fails(1, &["--dir create.wat", "/in/.."]);
     bench
         .run(&["--dir", "", "create.wat"])
         .fails(2, &["the host directory is empty"]);
     bench
         .run(&["--dir", "a::b::rx", "create.wat"])
         .fails(2, &["ro or rw"]);
+}
+
+#[test]
+fn a_single_file_is_granted_and_nothing_beside_it() {
+    let wc = committed("wc.wasm");
+    let bench = Bench::new(&[("data/a.txt", "one two\n"), ("data/b.txt", "three\n")]);
+    let granted = bench.run(&["run", "--dir", "data/a.txt::/in/a", &wc, "/in/a"]);
+    granted.prints("      1       2       8 /in/a\n");
+    for beside in ["/in/b.txt", "/in/../b.txt", "data/a.txt"] {
+        let ran = bench.run(&["run", "--dir", "data/a.txt::/in/a", &wc, beside]);
+        assert_eq!(ran.code, 1, "{beside}: {ran:?}");
+    }
+    let same_name = bench.run(&["run", "--dir", "data/a.txt", &wc, "data/a.txt"]);
+    same_name.prints("      1       2       8 data/a.txt\n");
+    // Two files under one directory, and writing only where it is granted.
+    let cp = committed("cp.wasm");
+    let both = |mode: &str| {
+        let target = format!("data/b.txt::/in/b{mode}");
+        bench.run(&[
+            "run",
+            "--dir",
+            "data/a.txt::/in/a::ro",
+            "--dir",
+            &target,
+            &cp,
+            "/in/a",
+            "/in/b",
+        ])
+    };
+    assert_ne!(both("::ro").code, 0);
+    assert_eq!(bench.read("data/b.txt"), b"three\n");
+    both("").prints("");
+    assert_eq!(bench.read("data/b.txt"), b"one two\n");
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! Walks through what std asks of the system, in the directory of the first argument, and prints what each call gave.
+#![feature(wasi_ext)]
 
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
