@@ -6,10 +6,12 @@ use craneway::{Config, Engine, Instance, Module, OptLevel, Store, WasmBacktrace}
 const MODULE: &str = r#"(module $m
   (import "" "host" (func $host))
   (memory 1)
+  (global $last (mut i32) (i32.const 0))
   (func $load (param i32) (result i32)
     nop
-    ;; The load may become the operand of this operator, never of one of a caller.
-    (i32.and (i32.load offset=4 (local.get 0)) (local.get 0)))
+    ;; Used twice, so that the load is never made a part of an operator of a caller.
+    (global.set $last (local.tee 0 (i32.load offset=4 (local.get 0))))
+    (local.get 0))
   (func $twice (param i32) (result i32)
     (i32.add (call $load (i32.const 8)) (call $load (local.get 0))))
   (func $host_too (param i32) (result i32)
