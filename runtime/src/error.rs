@@ -218,11 +218,7 @@ impl fmt::Display for LinkError {
 impl std::error::Error for LinkError {}
 
 /// Turns a call that left into an error, or resumes a host function's panic.
-pub(crate) fn from_call(
-    core: &mut Core,
-    max_frames: Option<usize>,
-    error: Box<CallError>,
-) -> Error {
+pub(crate) fn from_call(core: &mut Core, max_frames: Option<usize>, error: CallError) -> Error {
     let cause = match error.cause {
         Unwind::Trap(code) => Error::new(Trap::from_code(code)),
         Unwind::Error(e) => e,

@@ -110,7 +110,7 @@ pub(crate) fn finish<T>(
         };
         // SAFETY: the record is of this store; start functions take and return nothing.
         let outcome = unsafe { call(store.core_mut(), start, &mut frame, shape) };
-        outcome.map_err(|e| crate::error::from_call(store.core_mut(), frames, e))?;
+        outcome.map_err(|e| crate::error::from_call(store.core_mut(), frames, *e))?;
     }
     Ok(instance)
 }
@@ -136,7 +136,7 @@ pub(crate) async fn finish_async<T: Send>(
         };
         let outcome = std::future::poll_fn(|cx| running.poll(cx)).await;
         drop(running);
-        outcome.map_err(|e| crate::error::from_call(store.core_mut(), frames, e))?;
+        outcome.map_err(|e| crate::error::from_call(store.core_mut(), frames, *e))?;
     }
     Ok(instance)
 }

@@ -102,7 +102,7 @@ pub(super) fn call(
     // SAFETY: the record is of this store, which is exclusively borrowed, and the arguments are of
     // its type; the result buffer outlives the call.
     let outcome = unsafe { enter(core, func.record_in(core), &mut p.frame, shape) };
-    outcome.map_err(|e| crate::error::from_call(core, max_frames, e))?;
+    outcome.map_err(|e| crate::error::from_call(core, max_frames, *e))?;
     let frame = p.frame;
     collect(core, &p, &frame, results);
     Ok(())
@@ -131,7 +131,7 @@ pub(super) async fn call_async<T: Send>(
     let outcome = std::future::poll_fn(|cx| running.poll(cx)).await;
     let frame = *running.frame();
     drop(running);
-    outcome.map_err(|e| crate::error::from_call(core, max_frames, e))?;
+    outcome.map_err(|e| crate::error::from_call(core, max_frames, *e))?;
     collect(core, &p, &frame, results);
     Ok(())
 }

@@ -479,7 +479,7 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
             Ok(()) => Ok(Self::results(core, &frame, &buffer)),
             Err(e) => {
                 let frames = store.engine().config().max_frames;
-                Err(crate::error::from_call(store.core_mut(), frames, e))
+                Err(crate::error::from_call(store.core_mut(), frames, *e))
             }
         }
     }
@@ -512,7 +512,7 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
         drop(running);
         match outcome {
             Ok(()) => Ok(Self::results(core, &frame, &buffer)),
-            Err(e) => Err(crate::error::from_call(core, frames, e)),
+            Err(e) => Err(crate::error::from_call(core, frames, *e)),
         }
     }
 }

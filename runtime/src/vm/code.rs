@@ -31,7 +31,7 @@ static TOP: [AtomicPtr<PageTable>; 1 << (47 - GIB_BITS)] =
 #[derive(Debug)]
 pub enum Text {
     /// In memory of its own.
-    Copied(CodeMemory),
+    Copied(Box<CodeMemory>),
     /// In a mapped file, at this range of it.
     Mapped(Arc<FileMap>, Range<usize>),
 }
@@ -88,7 +88,7 @@ impl Parts {
             None => std::mem::take(&mut module.data),
         };
         Ok(Parts {
-            text: Text::Copied(CodeMemory::new(&image.text)?),
+            text: Text::Copied(Box::new(CodeMemory::new(&image.text)?)),
             image: Image::encode(&image, &mut module, &data),
             module,
             layout,
