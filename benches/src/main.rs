@@ -4,6 +4,18 @@ use craneway as engine;
 
 mod probe;
 
+/// Passes that `$CRANEWAY_PASSES` switches, as in `inline=n,anchor=n`: what an ablation is made of.
+fn configure(config: &mut engine::Config) -> engine::Result<()> {
+    let Ok(switches) = std::env::var("CRANEWAY_PASSES") else {
+        return Ok(());
+    };
+    for switch in switches.split(',').filter(|s| !s.is_empty()) {
+        let (name, value) = switch.split_once('=').unwrap_or((switch, "y"));
+        config.cranelift_pass(name, value != "n")?;
+    }
+    Ok(())
+}
+
 fn main() -> std::process::ExitCode {
     probe::main()
 }

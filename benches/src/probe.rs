@@ -82,6 +82,7 @@ pub fn main() -> std::process::ExitCode {
 fn engine() -> Result<Engine> {
     let mut config = Config::new();
     config.wasm_exceptions(true);
+    crate::configure(&mut config)?;
     Engine::new(&config)
 }
 

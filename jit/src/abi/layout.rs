@@ -25,6 +25,18 @@ pub const fn ordinary_reservation() -> u64 {
     (4 << 30) + WASM_GUARD_BYTES
 }
 
+/// Generated code adds constants below this to the index of an access that has executed, instead of
+/// computing the sum in 32 bits: a direct memory ends at least that far below 4 GiB, so an index
+/// inside it does not wrap.
+pub const FOLD_LIMIT: u64 = 64 << 10;
+
+/// Largest length in bytes of a direct memory whose minimum is `min_bytes`. Only one that is 4 GiB
+/// from the start may reach them; folding is off in its code.
+pub const fn direct_memory_limit(min_bytes: u64) -> u64 {
+    let limit = (4 << 30) - FOLD_LIMIT;
+    if min_bytes > limit { 4 << 30 } else { limit }
+}
+
 /// Limit for S and M together.
 pub const MAX_FIELD_BYTES: u32 = (2 << 20) - (64 << 10);
 

@@ -18,8 +18,9 @@ pub use convention::{
     CallAbi, INT_ARGS, INT_RESULTS, Loc, RegClass, ResultsAbi, VEC_ARGS, VEC_RESULTS, class_of,
 };
 pub use layout::{
-    FIRST_SIG_ID, FuncImport, FuncRecord, GlobalPlace, MAX_FIELD_BYTES, MemoryDescriptor,
-    MemoryPlace, PAYLOAD_SLOT, REF_NULL, SIG_NULL, SIG_UNINIT, TABLE_ENTRY, TableDescriptor,
-    TableEntry, TableField, TablePlace, VmLayout, WASM_GUARD_BYTES, ordinary_reservation,
+    FIRST_SIG_ID, FOLD_LIMIT, FuncImport, FuncRecord, GlobalPlace, MAX_FIELD_BYTES,
+    MemoryDescriptor, MemoryPlace, PAYLOAD_SLOT, REF_NULL, SIG_NULL, SIG_UNINIT, TABLE_ENTRY,
+    TableDescriptor, TableEntry, TableField, TablePlace, VmLayout, WASM_GUARD_BYTES,
+    direct_memory_limit, ordinary_reservation,
 };
 pub use trap::TrapCode;

@@ -4,8 +4,8 @@ use super::isa::Isas;
 use super::plan::Plan;
 use crate::error::{CompileError, CompileErrorKind};
 use crate::module::FunctionBody;
-use crate::opt::{self, PassId, Passes};
-use crate::translate::{FuncEnv, InlinedBody, Translated, translate_function};
+use crate::opt::{self, Facts, PassId, Passes};
+use crate::translate::{FuncEnv, InlinedBody, MEMORY_REGION, Translated, translate_function};
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{ExternalName, Function};
@@ -98,6 +98,10 @@ impl Worker {
                 }
                 Err((Failure::Generator(why), tried)) => (why, tried),
             };
+            assert!(
+                !env.settings.verify_ir,
+                "the code generator gave up on function {index} ({name:?}) with {tried:?}: {failure}"
+            );
             // What a panic left behind is not to be trusted.
             *self = Worker::new();
             tracing::debug!(index, ?tried, failure, "the code generator gave up");
@@ -150,7 +154,11 @@ impl Worker {
             let translated = self.translate(env, isas, body).map_err(Failure::Module)?;
             current = plan.unwrap_or_else(|| Plan::first(env.settings.opt_level, translated.shape));
             let passes = env.settings.enabled_passes();
-            generate(&mut self.context, isas, current, passes, self.see)
+            let facts = Facts {
+                region: MEMORY_REGION,
+                fold_limit: env.module.fold_limit(),
+            };
+            generate(&mut self.context, isas, current, passes, facts, self.see)
                 .map_err(Failure::Generator)?;
             self.finish(body.to_validate.index, translated)
                 .map_err(Failure::Module)
@@ -225,6 +233,7 @@ fn generate(
     isas: &Isas,
     plan: Plan,
     passes: Passes,
+    facts: Facts,
     see: See,
 ) -> Result<(), String> {
     see("translated", context);
@@ -238,7 +247,7 @@ fn generate(
         .optimize(prepare, &mut control)
         .map_err(|e| e.to_string())?;
     if plan == Plan::Speed {
-        opt::run(&mut context.func, prepare, passes);
+        opt::after_mid_end(context, passes, facts);
     }
     see("optimised", context);
     context

@@ -20,6 +20,7 @@ pub use types::{
     ValType,
 };
 
+use crate::abi::direct_memory_limit;
 use serde::{Deserialize, Serialize};
 
 /// One import, in declaration order.
@@ -205,6 +206,18 @@ impl Module {
     /// unshared, 32-bit, with 64 KiB pages.
     pub fn has_direct_memory(&self) -> bool {
         self.imported_memories == 0 && self.memories.first().is_some_and(MemoryType::is_ordinary)
+    }
+
+    /// How far constants may be added to indices of the direct memory that an access has proved to
+    /// be inside: 0 if there is no such memory, or it may reach 4 GiB.
+    pub fn fold_limit(&self) -> u64 {
+        let min = self.memories.first().map_or(0, |m| m.limits.min);
+        let max = direct_memory_limit(min.saturating_mul(64 << 10));
+        if self.has_direct_memory() {
+            (4 << 30) - max
+        } else {
+            0
+        }
     }
 
     /// Whether anything outside can see table `index`.

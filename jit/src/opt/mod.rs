@@ -1,33 +1,90 @@
-//! Our own passes over Cranelift IR, run between its mid-end and its backend.
+//! Our own passes over Cranelift IR, run around its mid-end.
 //!
 //! A pass is a file in this folder with its soundness argument at the top and golden tests at the
-//! bottom; it has a name in [`switches`] and joins [`PASSES`] in the order in which it is to run.
+//! bottom; it has a name in [`switches`] and joins [`AFTER`] in the order in which it is to run.
 //! Passes see IR whose aliases are resolved and may change instructions, layout and memory flags,
-//! but never a signature; the control-flow graph and dominators are computed anew afterwards. No
-//! pass may carry a value derived from a collected reference across a call.
+//! but never a signature, nor blocks and edges. No pass may carry a value derived from a collected
+//! reference across a call.
 //!
+//! ```text
+//!   switches    names of passes, sets of them, counters
+//!   code        reading instructions: constants, purity, uses
+//!   memory      accesses to memory, indices as sums
+//!   lowering    which values a machine instruction reads
+//!   induction   loop variables that index memory have 64 bits
+//!   compare     loop exits compare the next value, which lives anyway
+//!   reschedule  pure operations move up to where an operand dies
+//! ```
 //! It must never know about wasm: what a pass relies on has to be in the IR.
 
+mod code;
+mod compare;
+mod induction;
+mod lowering;
+mod memory;
+mod reschedule;
 mod switches;
+#[cfg(test)]
+mod testing;
 
+pub(crate) use memory::Facts;
 pub use switches::{PassId, Passes};
 
+use cranelift_codegen::Context;
+use cranelift_codegen::dominator_tree::DominatorTree;
+use cranelift_codegen::flowgraph::ControlFlowGraph;
 use cranelift_codegen::ir::Function;
-use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::loop_analysis::LoopAnalysis;
+
+/// A function and what is known of its shape.
+struct Unit<'a> {
+    func: &'a mut Function,
+    cfg: &'a ControlFlowGraph,
+    domtree: &'a DominatorTree,
+    loops: &'a LoopAnalysis,
+    facts: Facts,
+}
 
 /// One transformation of a function; whether it changed anything.
-type Pass = fn(&mut Function, &dyn TargetIsa) -> bool;
+type Pass = fn(&mut Unit<'_>) -> bool;
 
 /// The passes after the mid-end, in order.
-const PASSES: &[(PassId, Pass)] = &[];
+const AFTER: &[(PassId, Pass)] = &[
+    (PassId::Induction, induction::run),
+    (PassId::Compare, compare::run),
+];
+
+/// What comes last: it moves operations to where they are best computed.
+const LAST: &[(PassId, Pass)] = &[(PassId::Reschedule, reschedule::run)];
 
 /// Runs the passes of `enabled` on a function that the mid-end has optimised.
-pub(crate) fn run(func: &mut Function, isa: &dyn TargetIsa, enabled: Passes) {
-    for (id, pass) in PASSES.iter().filter(|(id, _)| enabled.has(*id)) {
-        let changed = pass(func, isa);
+pub(crate) fn after_mid_end(context: &mut Context, enabled: Passes, facts: Facts) {
+    if !AFTER.iter().chain(LAST).any(|(id, _)| enabled.has(*id)) {
+        return;
+    }
+    context.compute_loop_analysis();
+    if run(context, AFTER, enabled, facts) {
+        code::sweep(&mut context.func, &context.domtree);
+    }
+    run(context, LAST, enabled, facts);
+}
+
+fn run(context: &mut Context, passes: &[(PassId, Pass)], enabled: Passes, facts: Facts) -> bool {
+    let mut unit = Unit {
+        func: &mut context.func,
+        cfg: &context.cfg,
+        domtree: &context.domtree,
+        loops: &context.loop_analysis,
+        facts,
+    };
+    let mut any = false;
+    for (id, pass) in passes.iter().filter(|(id, _)| enabled.has(*id)) {
+        let changed = pass(&mut unit);
+        any |= changed;
         if changed {
             id.count();
         }
         tracing::trace!(pass = id.name(), changed, "pass");
     }
+    any
 }

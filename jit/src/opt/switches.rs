@@ -33,6 +33,9 @@ macro_rules! passes {
 
 passes! {
     Inline "inline" "translate calls of small functions in place";
+    Induction "induction" "loop variables that index memory have 64 bits and need no address arithmetic";
+    Compare "compare" "loop exits compare the value handed to the next iteration";
+    Reschedule "reschedule" "compute as soon as that frees a register";
 }
 
 impl PassId {

@@ -8,7 +8,8 @@ use crate::abi::TrapCode;
 use cranelift_codegen::ir::{AliasRegion, AliasRegionData, Endianness, MemFlagsData};
 use cranelift_frontend::FunctionBuilder;
 
-const HEAP: u32 = 1;
+/// The alias region of linear memory, which passes know by this id.
+pub(crate) const HEAP: u32 = 1;
 const LENGTHS: u32 = 2;
 const TABLES: u32 = 3;
 const CELLS: u32 = 4;

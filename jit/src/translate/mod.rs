@@ -31,6 +31,7 @@ mod trap;
 mod validate;
 mod variables;
 
+pub(crate) use flags::HEAP as MEMORY_REGION;
 pub(crate) use inline::{INLINED_LOCATIONS, InlinedBody};
 pub(crate) use trap::from_clif as trap_from_clif;
 pub(crate) use validate::translate_function;

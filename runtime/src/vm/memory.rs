@@ -8,7 +8,7 @@
 
 use super::store::Limiter;
 use super::sys::{self, Reservation};
-use craneway_jit::abi::{MemoryDescriptor, ordinary_reservation};
+use craneway_jit::abi::{MemoryDescriptor, direct_memory_limit, ordinary_reservation};
 use craneway_jit::module::MemoryType;
 use std::ptr::NonNull;
 
@@ -92,7 +92,7 @@ impl Memory {
         unsafe { sys::make_accessible(base - fields, bytes) }.map_err(|e| {
             anyhow::Error::new(e).context(format!("cannot commit a memory of {min} bytes"))
         })?;
-        let max_bytes = type_max_bytes(&ty);
+        let max_bytes = type_max_bytes(&ty).min(direct_memory_limit(min));
         let mut memory = Memory::within(ty, reservation, base, max_bytes, Some(mirror));
         memory.set_length(min as usize);
         Ok(memory)

@@ -1,0 +1,65 @@
+//! Golden tests of passes: IR as text in, the function after the pass out, verified.
+
+use super::{Facts, Pass, Unit};
+use cranelift_codegen::Context;
+use cranelift_codegen::ir::Function;
+use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
+use cranelift_codegen::settings::{self, Configurable};
+
+/// The ISA of this machine, with the settings that decide what the verifier accepts.
+fn isa() -> OwnedTargetIsa {
+    let mut flags = settings::builder();
+    flags
+        .set("preserve_frame_pointers", "true")
+        .expect("a setting of the code generator");
+    cranelift_native::builder()
+        .expect("tests run where code runs")
+        .finish(settings::Flags::new(flags))
+        .expect("the machine's own features fit together")
+}
+
+/// Parses one function.
+fn parse(text: &str) -> Function {
+    let functions = cranelift_reader::parse_functions(text).expect("the test's IR parses");
+    let [function]: [Function; 1] = functions.try_into().expect("one function");
+    function
+}
+
+fn verify(context: &Context, isa: &dyn TargetIsa) {
+    if let Err(errors) = context.verify(isa) {
+        panic!("{errors}\n{}", context.func.display());
+    }
+}
+
+/// Runs `pass` on the function in `text` and compares what it became.
+pub(super) fn check(pass: Pass, text: &str, expected: expect_test::Expect) {
+    let isa = isa();
+    let mut context = Context::for_function(parse(text));
+    context.flowgraph();
+    context.compute_loop_analysis();
+    verify(&context, &*isa);
+    let before = context.func.display().to_string();
+    let mut unit = Unit {
+        func: &mut context.func,
+        cfg: &context.cfg,
+        domtree: &context.domtree,
+        loops: &context.loop_analysis,
+        facts: Facts {
+            region: 1,
+            fold_limit: 64 << 10,
+        },
+    };
+    let changed = pass(&mut unit);
+    context.flowgraph();
+    verify(&context, &*isa);
+    let after = context.func.display().to_string();
+    if !changed {
+        assert_eq!(before, after, "a pass that changed something says so");
+    }
+    let shown = if changed {
+        after
+    } else {
+        "unchanged\n".to_string()
+    };
+    expected.assert_eq(&shown);
+}
