@@ -274,7 +274,7 @@ pub(super) fn read(engine: &Engine, bytes: &[u8]) -> Result<Parts> {
         blake3::hash(&bytes[head.end..]).as_bytes() == &bytes[FIELDS + CHECKSUM..PREFIX],
         damaged("its checksum does not match")
     );
-    let text = Text::Copied(CodeMemory::new(&bytes[head.places.text.clone()])?);
+    let text = Text::Copied(Box::new(CodeMemory::new(&bytes[head.places.text.clone()])?));
     head.into_parts(|range| Bytes::Owned(bytes[range].into()), text)
 }
 
@@ -286,7 +286,7 @@ pub(super) fn map(engine: &Engine, file: FileMap) -> Result<Parts> {
     // Files on some file systems may not run: then a copy does.
     let text = match file.make_executable(range.clone()) {
         Ok(()) => Text::Mapped(file.clone(), range),
-        Err(_) => Text::Copied(CodeMemory::new(&file.bytes()[range])?),
+        Err(_) => Text::Copied(Box::new(CodeMemory::new(&file.bytes()[range])?)),
     };
     head.into_parts(|range| Bytes::Mapped(file.clone(), range), text)
 }
