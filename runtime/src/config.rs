@@ -22,6 +22,7 @@ pub struct Config {
     pub(crate) settings: Settings,
     pub(crate) stack_bytes: usize,
     pub(crate) max_frames: Option<usize>,
+    pub(crate) install_handlers: bool,
 }
 
 impl Default for Config {
@@ -48,6 +49,7 @@ impl Config {
             settings: Settings::default(),
             stack_bytes: DEFAULT_STACK,
             max_frames: Some(DEFAULT_FRAMES),
+            install_handlers: true,
         }
     }
 
@@ -138,6 +140,16 @@ impl Config {
     /// Accepted for the sake of code written for other runtimes; every engine can do both sync
     /// and async calls.
     pub fn async_support(&mut self, _enable: bool) -> &mut Config {
+        self
+    }
+
+    /// Whether the first store installs handlers for `SIGSEGV`, `SIGBUS`, `SIGFPE` and `SIGILL`, by
+    /// which traps are found; they pass what is not theirs on to the handlers that were there before.
+    /// On by default. A process that owns its signals switches it off and calls
+    /// [`try_handle_signal`](crate::try_handle_signal) from its handlers: without either, a trap ends
+    /// the process. Handlers that another engine installed stay.
+    pub fn install_handlers(&mut self, enable: bool) -> &mut Config {
+        self.install_handlers = enable;
         self
     }
 

@@ -1,6 +1,6 @@
 //! Stores: the embedder's data and everything instantiated with it.
 
-use crate::vm::{Limiter, Store as Core};
+use crate::vm::{Limiter, Store as Core, install_handlers};
 use crate::{Engine, Error, ResourceLimiter, Result};
 use std::fmt;
 
@@ -116,10 +116,13 @@ impl<T> Store<T> {
     /// An empty store.
     ///
     /// # Panics
-    /// If the process's signal handlers cannot be installed.
+    /// If the process's signal handlers cannot be installed; see [`Config::install_handlers`](crate::Config::install_handlers).
     pub fn new(engine: &Engine, data: T) -> Store<T> {
-        let core = Core::new(engine.signatures().clone(), engine.config().stack_bytes)
-            .unwrap_or_else(|e| panic!("cannot install the handlers that traps need: {e}"));
+        if engine.config().install_handlers {
+            install_handlers()
+                .unwrap_or_else(|e| panic!("cannot install the handlers that traps need: {e}"));
+        }
+        let core = Core::new(engine.signatures().clone(), engine.config().stack_bytes);
         let engine = engine.clone();
         Store {
             inner: Box::new(StoreInner {

@@ -16,7 +16,7 @@ use craneway_jit::{CodeFrame, CodeMemory, CompileError, CompiledModule};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 const PAGE_BITS: u32 = 12;
 const GIB_BITS: u32 = 30;
@@ -115,6 +115,7 @@ fn keep_uncovered(module: &mut Module, plan: Plan) -> Vec<u8> {
 /// A module whose code can run.
 #[derive(Debug)]
 pub struct LoadedModule {
+    id: u64,
     parts: Parts,
     /// Canonical id of every type of the module.
     sig_ids: Box<[SigId]>,
@@ -136,7 +137,9 @@ impl LoadedModule {
             Some(ExternKind::Memory(index)) => Some(*index),
             _ => None,
         };
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         let module = Arc::new(LoadedModule {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
             parts,
             sig_ids,
             exports,
@@ -153,6 +156,11 @@ impl LoadedModule {
             page_table(page >> (GIB_BITS - PAGE_BITS))[page % PAGES]
                 .store(value, Ordering::Release);
         }
+    }
+
+    /// Its identity, never used again within a process.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
     }
 
     /// What the module declares.
@@ -251,6 +259,7 @@ impl LoadedModule {
 
 impl Drop for LoadedModule {
     fn drop(&mut self) {
+        super::slots::forget(self.id);
         self.register(std::ptr::null_mut());
     }
 }

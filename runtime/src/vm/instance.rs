@@ -16,6 +16,10 @@ pub struct Instance {
     pub(crate) vmctx: usize,
     /// The fields' memory, if they do not share a direct memory's reservation.
     pub(crate) fields: Option<Reservation>,
+    /// Whether its slot was ready: left by an earlier instance of its module.
+    pub(crate) ready: bool,
+    /// S while it is being written; then it lies below vmctx, sealed.
+    pub(crate) draft: Vec<u128>,
     pub(crate) memories: Vec<MemoryId>,
     /// `None` for fixed tables.
     pub(crate) tables: Vec<Option<TableId>>,
@@ -66,6 +70,11 @@ impl Instance {
 
     /// Address of the field at `offset` from vmctx.
     pub(crate) fn field<T>(&self, offset: i32) -> *mut T {
+        let layout = self.module.layout();
+        let into_s = i64::from(offset) + i64::from(layout.field_bytes());
+        if !self.draft.is_empty() && into_s < i64::from(layout.s_bytes) {
+            return (self.draft.as_ptr() as usize + into_s as usize) as *mut T;
+        }
         self.vmctx.wrapping_add_signed(offset as isize) as *mut T
     }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   reserve ─► place imports, memories, tables, tags ─► globals ─► fixed tables ─► seal S ─► segments
+//!              └── S is written to a draft, and compared where a slot has it from before ──┘
 //! ```
 //! The start function is the caller's: it is an ordinary call. It must never know names of imports:
 //! they come resolved and matched, in order.
@@ -10,11 +11,12 @@ use super::builtins;
 use super::code::LoadedModule;
 use super::instance::Instance;
 use super::memory::Memory;
+use super::slots::{Slot, reserve};
 use super::store::{GlobalId, InstanceId, MemoryId, Store, TableId, TagId, TagRecord};
 use super::sys::{self, Reservation};
 use craneway_jit::abi::{
     Builtin, FuncImport, FuncRecord, GlobalPlace, MemoryPlace, SIG_NULL, TableEntry, TableField,
-    TablePlace, TrapCode, VmLayout, WASM_GUARD_BYTES, ordinary_reservation,
+    TablePlace, TrapCode, VmLayout,
 };
 use craneway_jit::module::{ElementItems, SegmentMode, ValType};
 use std::ptr::NonNull;
@@ -68,7 +70,7 @@ pub fn instantiate(
             anyhow::anyhow!("resource limit exceeded: instance count too high at {count}").into(),
         );
     }
-    let id = reserve(store, module)?;
+    let id = make_room(store, module)?;
     place_imports(store, id, imports);
     place_own_items(store, id)?;
     write_fields(store, id);
@@ -77,34 +79,39 @@ pub fn instantiate(
     seal(store, id)?;
     initialise_tables(store, id)?;
     super::segments::apply_active(store, id)?;
+    keep_slot(store, id);
     Ok(id)
 }
 
+/// Where an instance's fields lie.
+enum FieldSpace {
+    /// Below its direct memory; whether the slot is ready for the module.
+    Slot(Slot, bool),
+    /// Alone.
+    Own(Reservation),
+}
+
 /// Reserves the fields, with the direct memory if the module has one, and adds the bare instance.
-fn reserve(store: &mut Store, module: &Arc<LoadedModule>) -> anyhow::Result<InstanceId> {
+fn make_room(store: &mut Store, module: &Arc<LoadedModule>) -> anyhow::Result<InstanceId> {
     let declared = module.module();
     let layout = module.layout();
     let fields = layout.field_bytes() as usize;
-    let direct = declared.has_direct_memory();
-    let front = if direct {
-        (WASM_GUARD_BYTES as usize).next_multiple_of(64 << 10)
+    let refused = |e: std::io::Error| anyhow::Error::new(e).context("no room for an instance");
+    let (space, vmctx) = if declared.has_direct_memory() {
+        let (slot, ready) = Slot::new(module.id()).map_err(refused)?;
+        let vmctx = slot.p();
+        (FieldSpace::Slot(slot, ready), vmctx)
     } else {
-        0
+        let own = reserve(fields).map_err(refused)?;
+        let vmctx = own.base() + fields;
+        (FieldSpace::Own(own), vmctx)
     };
-    let behind = if direct {
-        ordinary_reservation() as usize
-    } else {
-        0
-    };
-    let bytes = front + fields + behind;
-    let reservation = Reservation::new(bytes).map_err(|e| {
-        anyhow::anyhow!("cannot reserve {bytes} bytes of address space for an instance: {e}")
-    })?;
-    let vmctx = reservation.base() + front + fields;
     let mut instance = Box::new(Instance {
         module: module.clone(),
         vmctx,
         fields: None,
+        ready: false,
+        draft: vec![0; layout.s_bytes as usize / 16],
         memories: Vec::new(),
         tables: Vec::new(),
         globals: Vec::new(),
@@ -113,18 +120,22 @@ fn reserve(store: &mut Store, module: &Arc<LoadedModule>) -> anyhow::Result<Inst
         dropped_elements: vec![false; declared.elements.len()],
         dropped_data: vec![false; declared.data_segments.len()],
     });
-    if direct {
-        let ty = declared.memories[0];
-        let mirror = NonNull::new((vmctx as isize + VmLayout::MEMORY_LENGTH as isize) as *mut u64);
-        let Some(mirror) = mirror else {
-            anyhow::bail!("no place for the memory length")
-        };
-        let make = || Memory::direct(ty, reservation, vmctx, fields, mirror);
-        instance.memories.push(store.add_memory(make, &ty)?);
-    } else {
-        // SAFETY: the range is the whole of the fresh reservation.
-        unsafe { sys::make_accessible(vmctx - fields, fields)? };
-        instance.fields = Some(reservation);
+    match space {
+        FieldSpace::Slot(slot, ready) => {
+            instance.ready = ready;
+            let ty = declared.memories[0];
+            let mirror = vmctx.wrapping_add_signed(VmLayout::MEMORY_LENGTH as isize);
+            let Some(mirror) = NonNull::new(mirror as *mut u64) else {
+                anyhow::bail!("no place for the memory length")
+            };
+            let make = || Memory::direct(ty, (slot, ready), fields, mirror);
+            instance.memories.push(store.add_memory(make, &ty)?);
+        }
+        FieldSpace::Own(own) => {
+            // SAFETY: the range is the whole of the fresh reservation.
+            unsafe { sys::make_accessible(own.base(), fields).map_err(refused)? };
+            instance.fields = Some(own);
+        }
     }
     Ok(store.add_instance(instance))
 }
@@ -315,13 +326,40 @@ fn fill_fixed_tables(store: &mut Store, id: InstanceId) {
     }
 }
 
+/// Puts S in its place and seals it; what an earlier instance left there may be just the same.
 fn seal(store: &mut Store, id: InstanceId) -> anyhow::Result<()> {
-    let instance = store.instance(id);
+    let instance = store.instance_mut(id);
     let layout = instance.module.layout();
-    let start = instance.vmctx - layout.field_bytes() as usize;
-    // SAFETY: S of this instance, of which no reference is live; the host writes no field of S again.
-    unsafe { sys::make_read_only(start, layout.s_bytes as usize)? };
+    let (start, bytes) = (
+        instance.vmctx - layout.field_bytes() as usize,
+        layout.s_bytes as usize,
+    );
+    let draft = std::mem::take(&mut instance.draft);
+    // SAFETY: S of this instance, accessible, or readable if the slot was ready; no reference to it
+    // is live, and the host writes no field of S again. The draft is as large.
+    unsafe {
+        let draft = std::slice::from_raw_parts(draft.as_ptr().cast::<u8>(), bytes);
+        if instance.ready {
+            if std::slice::from_raw_parts(start as *const u8, bytes) == draft {
+                return Ok(());
+            }
+            sys::make_accessible(start, bytes)?;
+        }
+        std::ptr::copy_nonoverlapping(draft.as_ptr(), start as *mut u8, bytes);
+        sys::make_read_only(start, bytes)?;
+    }
     Ok(())
+}
+
+/// Lets the next instance of the module have the slot as it is now.
+fn keep_slot(store: &mut Store, id: InstanceId) {
+    let instance = store.instance(id);
+    if instance.module.module().has_direct_memory() {
+        let (module, layout) = (instance.module.id(), instance.module.layout());
+        let (sealed, fields) = (layout.s_bytes as usize, layout.m_bytes as usize);
+        let memory = instance.memory(0);
+        store.memory_mut(memory).keep_for(module, sealed, fields);
+    }
 }
 
 /// Tables with an explicit initial value.

@@ -6,6 +6,7 @@
 //! ```
 //! The host trusts only its own copy of the length; generated code has mirrors of it.
 
+use super::slots::{Shape, Slot, reserve};
 use super::store::Limiter;
 use super::sys::{self, Reservation};
 use craneway_jit::abi::{MemoryDescriptor, direct_memory_limit, ordinary_reservation};
@@ -28,8 +29,16 @@ pub struct Memory {
     descriptor: Box<MemoryDescriptor>,
     /// In the fields of the instance whose direct memory this is.
     mirror: Option<NonNull<u64>>,
-    /// The address space; for a direct memory it includes the instance's fields.
-    reservation: Reservation,
+    space: Space,
+}
+
+/// The address space of a memory.
+#[derive(Debug)]
+enum Space {
+    /// Its own.
+    Own(Reservation),
+    /// That of the instance whose direct memory it is, fields included.
+    Slot(Slot),
 }
 
 /// Bytes of a page of `ty`.
@@ -66,41 +75,41 @@ impl Memory {
             "a memory of {} pages is larger than craneway supports",
             ty.limits.min
         );
-        let reservation = Reservation::new(bytes as usize).map_err(|e| {
+        let reservation = reserve(bytes as usize).map_err(|e| {
             anyhow::anyhow!("cannot reserve {bytes} bytes of address space for a memory: {e}")
         })?;
         let base = reservation.base();
-        let mut memory = Memory::within(ty, reservation, base, max_bytes, None);
+        let mut memory = Memory::within(ty, Space::Own(reservation), base, max_bytes, None);
         memory.commit(min as usize).map_err(|e| {
             anyhow::Error::new(e).context(format!("cannot commit a memory of {min} bytes"))
         })?;
         Ok(memory)
     }
 
-    /// The direct memory at `base` inside a reservation that also holds the instance's fields: the
-    /// `fields` bytes below it become accessible together with its minimum.
+    /// The direct memory of an instance with `fields` bytes of fields, which become accessible
+    /// together with its minimum, unless the slot is `ready`.
     pub(crate) fn direct(
         ty: MemoryType,
-        reservation: Reservation,
-        base: usize,
+        (mut slot, ready): (Slot, bool),
         fields: usize,
         mirror: NonNull<u64>,
     ) -> anyhow::Result<Memory> {
-        let min = ty.limits.min * page_bytes(&ty);
-        let bytes = fields + (min as usize).next_multiple_of(sys::page_size());
-        // SAFETY: the range belongs to the reservation, which is fresh.
-        unsafe { sys::make_accessible(base - fields, bytes) }.map_err(|e| {
-            anyhow::Error::new(e).context(format!("cannot commit a memory of {min} bytes"))
-        })?;
+        let (base, min) = (slot.p(), ty.limits.min * page_bytes(&ty));
+        if !ready {
+            slot.open(fields, min as usize).map_err(|e| {
+                anyhow::Error::new(e).context(format!("cannot commit a memory of {min} bytes"))
+            })?;
+        }
         let max_bytes = type_max_bytes(&ty).min(direct_memory_limit(min));
-        let mut memory = Memory::within(ty, reservation, base, max_bytes, Some(mirror));
+        let space = Space::Slot(slot);
+        let mut memory = Memory::within(ty, space, base, max_bytes, Some(mirror));
         memory.set_length(min as usize);
         Ok(memory)
     }
 
     fn within(
         ty: MemoryType,
-        reservation: Reservation,
+        space: Space,
         base: usize,
         max_bytes: u64,
         mirror: Option<NonNull<u64>>,
@@ -112,16 +121,21 @@ impl Memory {
             max_bytes,
             descriptor: Box::new(MemoryDescriptor { base, length: 0 }),
             mirror,
-            reservation,
+            space,
         }
     }
 
     fn commit(&mut self, length: usize) -> std::io::Result<()> {
-        let page = sys::page_size();
-        let from = self.length.next_multiple_of(page);
-        let to = length.next_multiple_of(page);
-        // SAFETY: the range lies behind the committed part of our own reservation.
-        unsafe { sys::make_accessible(self.base + from, to - from)? };
+        match &mut self.space {
+            Space::Slot(slot) => slot.open(0, length)?,
+            Space::Own(_) => {
+                let page = sys::page_size();
+                let from = self.length.next_multiple_of(page);
+                let to = length.next_multiple_of(page);
+                // SAFETY: the range lies behind the committed part of our own reservation.
+                unsafe { sys::make_accessible(self.base + from, to - from)? };
+            }
+        }
         self.set_length(length);
         Ok(())
     }
@@ -133,6 +147,20 @@ impl Memory {
             // SAFETY: the mirror is a field in M of the instance that owns this memory; both live
             // in our reservation.
             unsafe { mirror.as_ptr().write(length as u64) };
+        }
+    }
+
+    /// Keeps the slot of a direct memory for the next instance of its module, which is set up now
+    /// and has not run.
+    pub(crate) fn keep_for(&mut self, module: u64, sealed: usize, fields: usize) {
+        let memory = self.length.next_multiple_of(sys::page_size());
+        if let Space::Slot(slot) = &mut self.space {
+            slot.keep_for(Shape {
+                module,
+                sealed,
+                fields,
+                memory,
+            });
         }
     }
 
@@ -157,7 +185,10 @@ impl Memory {
 
     /// Whether `address` lies in the memory's address space, guards included.
     pub(crate) fn reserves(&self, address: usize) -> bool {
-        self.reservation.contains(address)
+        match &self.space {
+            Space::Own(reservation) => reservation.contains(address),
+            Space::Slot(slot) => slot.contains(address),
+        }
     }
 
     /// Grows by `delta` pages. Returns the old size in pages, or `None` if it cannot grow.

@@ -20,6 +20,7 @@ mod instantiate;
 mod memory;
 mod segments;
 mod signatures;
+mod slots;
 mod stack;
 mod store;
 mod stubs;
@@ -46,6 +47,7 @@ pub use store::{
 pub(crate) use sys::FileMap;
 pub use table::Element;
 pub use template::{Plan, Template};
+pub(crate) use traps::{handle_signal, install as install_handlers};
 
 /// The machine's page size in bytes.
 pub fn page_size() -> usize {

@@ -24,6 +24,18 @@ pub(crate) fn element_of(ty: RefType, bits: u64) -> Element {
 /// Applies the active segments in order, elements before data.
 pub(crate) fn apply_active(store: &mut Store, id: InstanceId) -> Result<(), InstantiateError> {
     let module = store.instance(id).module.clone();
+    if let Err(e) = apply_elements(store, id, &module) {
+        withhold_data(store, id, &module)?;
+        return Err(e);
+    }
+    apply_data(store, id, &module)
+}
+
+fn apply_elements(
+    store: &mut Store,
+    id: InstanceId,
+    module: &LoadedModule,
+) -> Result<(), InstantiateError> {
     for (index, segment) in module.module().elements.iter().enumerate() {
         if let SegmentMode::Active {
             index: table,
@@ -45,7 +57,22 @@ pub(crate) fn apply_active(store: &mut Store, id: InstanceId) -> Result<(), Inst
             store.instance_mut(id).dropped_elements[index] = true;
         }
     }
-    apply_data(store, id, &module)
+    Ok(())
+}
+
+/// Functions that are in tables of others already may still look at the memory of an instance that
+/// failed, and must not find data there that was never applied.
+fn withhold_data(store: &Store, id: InstanceId, module: &LoadedModule) -> anyhow::Result<()> {
+    let instance = store.instance(id);
+    if let Some(template) = module
+        .template()
+        .filter(|t| instance.ready && t.plan().memory == 0)
+    {
+        let memory = store.memory(instance.memory(template.plan().memory));
+        // SAFETY: as in `apply_data`.
+        unsafe { template.withhold(memory.base() as usize)? };
+    }
+    Ok(())
 }
 
 /// The template first, which stands for leading segments, then the segments that it does not cover.
@@ -56,10 +83,13 @@ fn apply_data(
 ) -> Result<(), InstantiateError> {
     if let Some(template) = module.template() {
         let instance = store.instance(id);
-        let memory = store.memory(instance.memory(template.plan().memory));
+        let memory = instance.memory(template.plan().memory);
+        // Only the direct memory shares the slot.
+        let ready = instance.ready && template.plan().memory == 0;
+        let memory = store.memory(memory);
         // SAFETY: the memory is the instance's own, of its minimal size, which the template was laid
         // out for; nothing has run that could have touched it.
-        unsafe { template.apply(memory.base() as usize) }.map_err(|e| {
+        unsafe { template.apply(memory.base() as usize, ready) }.map_err(|e| {
             anyhow::Error::new(e).context("cannot map the initial content of a memory")
         })?;
     }

@@ -190,14 +190,12 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// An empty store whose calls run on stacks of `stack_bytes`.
-    ///
-    /// # Errors
-    /// When the process's signal handlers cannot be installed.
-    pub fn new(signatures: Arc<Signatures>, stack_bytes: usize) -> std::io::Result<Store> {
+    /// An empty store whose calls run on stacks of `stack_bytes`. Traps need
+    /// [`install_handlers`](super::install_handlers), or a handler that calls
+    /// [`handle_signal`](super::handle_signal).
+    pub fn new(signatures: Arc<Signatures>, stack_bytes: usize) -> Store {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        super::traps::install()?;
-        Ok(Store {
+        Store {
             id: StoreId(NEXT.fetch_add(1, Ordering::Relaxed)),
             signatures,
             activation: null_mut(),
@@ -216,7 +214,7 @@ impl Store {
             limiter: &raw mut NO_LIMITER,
             has_limiter: false,
             runtime: None,
-        })
+        }
     }
 
     /// Its identity.

@@ -6,6 +6,7 @@
 //! ```
 //! An entry is written in the order sig := 0, ref, code, sig, so that a call cut anywhere misses.
 
+use super::slots::reserve;
 use super::store::Limiter;
 use super::sys::{self, Reservation};
 use craneway_jit::abi::{
@@ -17,6 +18,9 @@ use std::ptr::NonNull;
 /// Most elements of any table.
 pub const MAX_TABLE_ELEMENTS: u64 = 10_000_000;
 
+/// Tables up to this many bytes lie on the heap.
+const ON_HEAP: usize = 32 << 10;
+
 /// A table that is not fixed.
 #[derive(Debug)]
 pub struct Table {
@@ -26,7 +30,42 @@ pub struct Table {
     private_to: usize,
     capacity: usize,
     descriptor: Box<TableDescriptor>,
-    reservation: Reservation,
+    base: usize,
+    space: Space,
+}
+
+/// Where a table's arrays lie.
+#[derive(Debug)]
+enum Space {
+    /// On the heap, all of the capacity: small tables cost no system call.
+    Heap {
+        /// Keeps them.
+        _words: Box<[u128]>,
+    },
+    /// In address space of their own, made accessible as the table grows.
+    Own {
+        /// Keeps it.
+        _reservation: Reservation,
+    },
+}
+
+impl Space {
+    /// Room for `bytes`, and its first address.
+    fn new(bytes: usize) -> anyhow::Result<(Space, usize)> {
+        if bytes <= ON_HEAP {
+            let mut words = vec![0; bytes.div_ceil(16)].into_boxed_slice();
+            let base = words.as_mut_ptr() as usize;
+            return Ok((Space::Heap { _words: words }, base));
+        }
+        let reservation = reserve(bytes).map_err(|e| {
+            anyhow::anyhow!("cannot reserve {bytes} bytes of address space for a table: {e}")
+        })?;
+        let base = reservation.base();
+        let own = Space::Own {
+            _reservation: reservation,
+        };
+        Ok((own, base))
+    }
 }
 
 /// An element, as the runtime sees it.
@@ -40,6 +79,19 @@ pub enum Element {
     Code(usize),
     /// A collected handle.
     Handle(u32),
+}
+
+/// Where the references start: behind the entries, on a page of their own unless the table is small.
+fn refs_offset(ty: &TableType, capacity: usize) -> usize {
+    if !ty.element.is_func() {
+        return 0;
+    }
+    let entries = capacity * 16;
+    if entries + capacity * 8 <= ON_HEAP {
+        entries
+    } else {
+        entries.next_multiple_of(sys::page_size())
+    }
 }
 
 impl Table {
@@ -60,18 +112,16 @@ impl Table {
             .unwrap_or(u64::MAX)
             .min(MAX_TABLE_ELEMENTS)
             .max(ty.limits.min) as usize;
-        let page = sys::page_size();
-        let bytes = (capacity * 16).next_multiple_of(page) + (capacity * 8).next_multiple_of(page);
-        let reservation = Reservation::new(bytes).map_err(|e| {
-            anyhow::anyhow!("cannot reserve {bytes} bytes of address space for a table: {e}")
-        })?;
+        let refs = refs_offset(&ty, capacity);
+        let (space, base) = Space::new(refs + capacity * 8)?;
         let descriptor = Box::new(TableDescriptor { length: 0 });
         let mut table = Table {
             ty,
             private_to,
             capacity,
             descriptor,
-            reservation,
+            base,
+            space,
         };
         table.extend(ty.limits.min as usize)?;
         Ok(table)
@@ -82,16 +132,11 @@ impl Table {
     }
 
     fn entries(&self) -> *mut TableEntry {
-        self.reservation.base() as *mut TableEntry
+        self.base as *mut TableEntry
     }
 
     fn refs(&self) -> *mut u64 {
-        let offset = if self.is_func() {
-            (self.capacity * 16).next_multiple_of(sys::page_size())
-        } else {
-            0
-        };
-        (self.reservation.base() + offset) as *mut u64
+        (self.base + refs_offset(&self.ty, self.capacity)) as *mut u64
     }
 
     /// The field that generated code reaches it through.
@@ -116,9 +161,13 @@ impl Table {
     fn extend(&mut self, length: usize) -> anyhow::Result<()> {
         let page = sys::page_size();
         let old = self.length() as usize;
+        let own = matches!(self.space, Space::Own { .. });
         let commit = |base: usize, width: usize| {
             let from = (old * width).next_multiple_of(page);
             let to = (length * width).next_multiple_of(page);
+            if !own {
+                return Ok(());
+            }
             // SAFETY: the range is a part of our reservation that is not accessible yet.
             unsafe { sys::make_accessible(base + from, to - from) }
         };

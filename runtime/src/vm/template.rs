@@ -10,7 +10,7 @@
 use super::image::Bytes;
 use super::sys;
 use craneway_jit::module::{Module, SegmentMode};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
 
 /// A template may be larger than its data by this much, and by as much again as the data.
@@ -114,29 +114,32 @@ impl Template {
         &self.bytes
     }
 
-    /// Puts it into a memory that is all zero.
+    /// What it is mapped from, with the offset; `None` if it is copied.
+    fn source(&self) -> Option<(BorrowedFd<'_>, u64)> {
+        match &self.bytes {
+            bytes if bytes.len() <= COPY => None,
+            Bytes::Mapped(file, range) => Some((file.file(), range.start as u64)),
+            Bytes::Owned(_) => {
+                let make = || sys::sealed_memory_file(&self.bytes).ok();
+                let file = self.file.get_or_init(make).as_ref();
+                file.map(|fd| (fd.as_fd(), 0))
+            }
+        }
+    }
+
+    /// Puts it into a memory that is all zero, or, if `ready`, as it was when an earlier instance's
+    /// content had been thrown away.
     ///
     /// # Safety
     /// `base` is the page-aligned address of the memory, which the template fits in, of which
     /// nothing is in use, and which is accessible.
-    pub(crate) unsafe fn apply(&self, base: usize) -> std::io::Result<()> {
+    pub(crate) unsafe fn apply(&self, base: usize, ready: bool) -> std::io::Result<()> {
         let (to, len) = (base + self.plan.start as usize, self.bytes.len());
-        let owned = || {
-            let make = || sys::sealed_memory_file(&self.bytes).ok();
-            self.file
-                .get_or_init(make)
-                .as_ref()
-                .map(|fd| (fd.as_fd(), 0))
-        };
-        let source = match &self.bytes {
-            _ if len <= COPY => None,
-            Bytes::Mapped(file, range) => Some((file.file(), range.start as u64)),
-            Bytes::Owned(_) => owned(),
-        };
         // SAFETY: the caller's promise; sealed files do not change, and of a compiled file it was
         // promised when it was mapped.
         unsafe {
-            match source {
+            match self.source() {
+                Some(_) if ready => Ok(()),
                 Some((fd, offset)) => sys::map_copy(fd, offset, to, len),
                 None => {
                     std::ptr::copy_nonoverlapping(self.bytes.as_ptr(), to as *mut u8, len);
@@ -144,6 +147,16 @@ impl Template {
                 }
             }
         }
+    }
+
+    /// Makes a memory all zero that is `ready` as for [`Template::apply`], which it shall not be.
+    ///
+    /// # Safety
+    /// As [`Template::apply`].
+    pub(crate) unsafe fn withhold(&self, base: usize) -> std::io::Result<()> {
+        let to = base + self.plan.start as usize;
+        // SAFETY: the caller's promise.
+        unsafe { sys::make_zero(to, self.bytes.len()) }
     }
 }
 

@@ -27,6 +27,19 @@ pub(crate) fn install() -> std::io::Result<()> {
     sys::install_handlers(decide)
 }
 
+/// Deals with a signal on behalf of a handler that is not ours.
+///
+/// # Safety
+/// The arguments are those of an `SA_SIGINFO` handler.
+pub(crate) unsafe fn handle_signal(
+    signal: libc::c_int,
+    info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { sys::fault(signal, info).is_some_and(|fault| decide(fault, context)) }
+}
+
 /// # Safety
 /// Called by the signal handler with the fault's own context.
 unsafe fn decide(fault: Fault, context: *mut libc::c_void) -> bool {

@@ -1,6 +1,7 @@
 //! Address space: reserve, commit, seal, give back.
 
 use region::{Allocation, Protection};
+use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous};
 use std::io;
 use std::sync::OnceLock;
 
@@ -21,6 +22,9 @@ pub(crate) fn page_size() -> usize {
 pub(crate) struct Reservation {
     allocation: Allocation,
 }
+
+// SAFETY: it is an owned range of the process's address space; nothing about it belongs to a thread.
+unsafe impl Send for Reservation {}
 
 impl std::fmt::Debug for Reservation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -86,6 +90,52 @@ pub(crate) unsafe fn make_read_only(base: usize, bytes: usize) -> io::Result<()>
     unsafe { region::protect(base as *const u8, bytes, Protection::READ) }.map_err(to_io)
 }
 
+/// Replaces pages by fresh inaccessible ones; what they held is gone.
+///
+/// # Safety
+/// As [`make_accessible`]; no reference to the range is live.
+pub(crate) unsafe fn make_inaccessible(base: usize, bytes: usize) -> io::Result<()> {
+    // SAFETY: the caller's promise.
+    unsafe { map_fresh(base, bytes, ProtFlags::empty()) }
+}
+
+/// Replaces pages by fresh ones that are zero, readable and writable.
+///
+/// # Safety
+/// As [`make_inaccessible`].
+pub(crate) unsafe fn make_zero(base: usize, bytes: usize) -> io::Result<()> {
+    // SAFETY: the caller's promise.
+    unsafe { map_fresh(base, bytes, ProtFlags::READ | ProtFlags::WRITE) }
+}
+
+/// # Safety
+/// As [`make_inaccessible`].
+unsafe fn map_fresh(base: usize, bytes: usize, protection: ProtFlags) -> io::Result<()> {
+    if bytes == 0 {
+        return Ok(());
+    }
+    let flags = MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE;
+    // SAFETY: the caller owns the range.
+    unsafe { mmap_anonymous(base as *mut libc::c_void, bytes, protection, flags)? };
+    Ok(())
+}
+
+/// Throws away what pages hold: they are again zero, or what the file they are a copy of says.
+///
+/// # Safety
+/// As [`make_inaccessible`].
+pub(crate) unsafe fn throw_away(base: usize, bytes: usize) -> io::Result<()> {
+    if bytes == 0 {
+        return Ok(());
+    }
+    // SAFETY: the caller owns the range.
+    let done = unsafe { libc::madvise(base as *mut libc::c_void, bytes, libc::MADV_DONTNEED) };
+    if done != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
 /// Generated-once code followed, at a fixed distance, by data that the code reads.
 ///
 /// ```text
@@ -104,7 +154,6 @@ impl CodeAlias {
     /// Maps `code` (a whole number of pages) and as many bytes of zeroed data, for the rest of the process.
     pub(crate) fn new(code: &[u8]) -> io::Result<CodeAlias> {
         use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
-        use rustix::mm::{MapFlags, ProtFlags, mmap};
         let bytes = code.len();
         let fd = memfd_create("craneway-stubs", MemfdFlags::CLOEXEC)?;
         ftruncate(&fd, 2 * bytes as u64)?;

@@ -7,7 +7,8 @@ mod thread;
 
 pub(crate) use files::{FileMap, in_mapped_file, map_copy, sealed_memory_file};
 pub(crate) use memory::{
-    CodeAlias, Reservation, make_accessible, make_read_only, page_size, reserve_aligned,
+    CodeAlias, Reservation, make_accessible, make_inaccessible, make_read_only, make_zero,
+    page_size, reserve_aligned, throw_away,
 };
-pub(crate) use signals::{Fault, install_handlers};
+pub(crate) use signals::{Fault, fault, install_handlers};
 pub(crate) use thread::{prepare_thread, stack_left};

@@ -68,6 +68,23 @@ pub(crate) fn install_handlers(decide: Decide) -> io::Result<()> {
     Ok(())
 }
 
+/// The fault that a signal reports, if it is one that faults are reported by.
+///
+/// # Safety
+/// `info` is the kernel's for this signal.
+pub(crate) unsafe fn fault(signal: libc::c_int, info: *const libc::siginfo_t) -> Option<Fault> {
+    match signal {
+        libc::SIGFPE => Some(Fault::Arithmetic),
+        libc::SIGILL => Some(Fault::Illegal),
+        libc::SIGSEGV | libc::SIGBUS => Some(Fault::Memory {
+            // SAFETY: these signals carry an address.
+            address: unsafe { (*info).si_addr() } as usize,
+            bus: signal == libc::SIGBUS,
+        }),
+        _ => None,
+    }
+}
+
 unsafe extern "C" fn handler(
     signal: libc::c_int,
     info: *mut libc::siginfo_t,
@@ -76,20 +93,8 @@ unsafe extern "C" fn handler(
     let Some(installed) = INSTALLED.get() else {
         return;
     };
-    let fault = match signal {
-        libc::SIGFPE => Fault::Arithmetic,
-        libc::SIGILL => Fault::Illegal,
-        _ => {
-            // SAFETY: info is the kernel's for a signal that carries an address.
-            let address = unsafe { (*info).si_addr() } as usize;
-            Fault::Memory {
-                address,
-                bus: signal == libc::SIGBUS,
-            }
-        }
-    };
-    // SAFETY: the context is the one of this signal.
-    if unsafe { (installed.decide)(fault, context) } {
+    // SAFETY: the arguments are the kernel's, and the context is the one of this signal.
+    if unsafe { fault(signal, info).is_some_and(|fault| (installed.decide)(fault, context)) } {
         return;
     }
     let at = SIGNALS.iter().position(|s| *s == signal).unwrap_or(0);
