@@ -216,7 +216,7 @@ impl Table {
         let element = core.table_element(id, index).ok()??;
         let ty = RefType::from_wasm(core.table(id).ty.element);
         Some(match element {
-            Element::Null | Element::Code(_) => Ref::null(&ty.heap_type()),
+            Element::Null | Element::Code(_) | Element::Deferred(_) => Ref::null(&ty.heap_type()),
             Element::Func(record) => Ref::Func(Some(Func::from_record(core, record))),
             Element::Handle(handle) if ty.heap_type().top() == crate::HeapType::Extern => {
                 Ref::Extern(Some(Rooted::new(core, handle)))

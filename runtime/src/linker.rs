@@ -341,14 +341,22 @@ impl<T: 'static> Linker<T> {
         Ok(())
     }
 
-    /// The item of this name, as one of `store`.
+    /// The item of this name, as one of `store`; none if it is an item of another store.
+    ///
+    /// # Panics
+    /// If the store is of another engine.
     pub fn get(
         &self,
         mut store: impl AsContextMut<Data = T>,
         module: &str,
         name: &str,
     ) -> Option<Extern> {
-        let core = store.as_context_mut().0.core_mut();
+        let store = store.as_context_mut().0;
+        assert!(
+            Engine::same(&self.engine, store.engine()),
+            "a linker was used with a store of another engine"
+        );
+        let core = store.core_mut();
         let item = self.lookup(module, name)?;
         match &item.given {
             Given::Host(func) => Some(Extern::Func(Func::from_host(core, func))),
@@ -378,6 +386,10 @@ impl<T: 'static> Linker<T> {
         core: Option<&Core>,
         module: &Module,
     ) -> Result<(Vec<Given>, Option<StoreId>)> {
+        crate::ensure!(
+            Engine::same(&self.engine, module.engine()),
+            "the module was compiled by another engine than the linker's"
+        );
         let _span =
             tracing::debug_span!(target: "craneway", "link", module = module.name()).entered();
         let (mut given, mut problems, mut store) = (Vec::new(), Vec::new(), None);

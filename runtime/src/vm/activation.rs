@@ -583,8 +583,15 @@ fn status_of(outcome: Outcome) -> u32 {
 
 impl Drop for AsyncCall {
     fn drop(&mut self) {
+        /// Unlinks even if dropping the future panics: the store must not keep a freed activation.
+        struct Unlink<'a>(&'a mut AsyncCall);
+        impl Drop for Unlink<'_> {
+            fn drop(&mut self) {
+                self.0.unlink();
+            }
+        }
+        let call = Unlink(self);
         // The host future goes first: it may borrow the store.
-        self.activation.future = None;
-        self.unlink();
+        call.0.activation.future = None;
     }
 }

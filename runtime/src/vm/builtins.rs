@@ -319,18 +319,28 @@ fn ref_func(call: &mut Call<'_>) -> Result<Outcome, Stop> {
     call.give(record.as_ptr() as u64)
 }
 
-/// Nothing is initialised lazily yet and all types are final, so a miss is always a trap.
+/// The element is null, has another type, or was never written: then this writes it, and the call goes
+/// to the code returned. All types are final, so a type that differs is a trap.
 fn indirect_miss(call: &mut Call<'_>) -> Result<Outcome, Stop> {
     let (table, index) = (call.i32(1), call.i64(2));
-    let element = call
-        .store
-        .element(call.instance, table, index)?
-        .ok_or(TrapCode::TableOutOfBounds)?;
-    Err(match element {
-        Element::Null => TrapCode::IndirectCallToNull,
-        _ => TrapCode::BadSignature,
+    if index >= call.table_len(1) {
+        return Err(TrapCode::TableOutOfBounds.into());
     }
-    .into())
+    let instance = call.store.instance(call.instance);
+    let wanted = instance.module().sig_id(call.i32(3)).0;
+    let found = match instance.table(table) {
+        Some(id) => call.store.missed_callee(id, index)?,
+        None => match call.store.element(call.instance, table, index)? {
+            // Fixed tables are filled from the start: the type differs.
+            Some(Element::Func(_)) => return Err(TrapCode::BadSignature.into()),
+            _ => None,
+        },
+    };
+    match found {
+        Some((code, sig_id)) if sig_id == wanted => call.give(code as u64),
+        Some(_) => Err(TrapCode::BadSignature.into()),
+        None => Err(TrapCode::IndirectCallToNull.into()),
+    }
 }
 
 fn throw(call: &mut Call<'_>) -> Result<Outcome, Stop> {

@@ -3,7 +3,7 @@
 use super::code::LoadedModule;
 use super::store::{GlobalId, MemoryId, Store, TableId, TagId};
 use super::sys::Reservation;
-use super::table::Element;
+use super::table::{Deferred, Element};
 use craneway_jit::abi::{FuncImport, FuncRecord, GlobalPlace, TablePlace};
 use craneway_jit::module::{ConstExpr, ConstOp, ElementItems, SegmentMode};
 use std::ptr::NonNull;
@@ -179,8 +179,54 @@ impl Store {
                 self.table_mut(id).materialise(index, record);
                 Ok(Some(Element::Func(record)))
             }
+            Some(Element::Deferred(deferred)) => {
+                let function = self.deferred_function(deferred);
+                let record = self.func_record(deferred.owner, function)?;
+                self.table_mut(id).set(index, Element::Func(record));
+                Ok(Some(Element::Func(record)))
+            }
             other => Ok(other),
         }
+    }
+
+    fn deferred_function(&self, deferred: Deferred) -> u32 {
+        let module = self.instance(deferred.owner).module().module();
+        let items = &module.elements[deferred.segment as usize].items;
+        match items {
+            ElementItems::Functions(functions) => functions[deferred.item as usize],
+            ElementItems::Expressions(_) => unreachable!("only lists of functions are deferred"),
+        }
+    }
+
+    /// The code and type of an element that an indirect call missed; `None` if it is null. An own
+    /// function of a private table gets its code written, but no record.
+    ///
+    /// # Errors
+    /// When there is no memory for a thunk.
+    pub(crate) fn missed_callee(
+        &mut self,
+        id: TableId,
+        index: u64,
+    ) -> anyhow::Result<Option<(usize, u32)>> {
+        if let Some(Element::Deferred(deferred)) = self.table(id).get(index) {
+            let function = self.deferred_function(deferred);
+            let owner = self.instance(deferred.owner);
+            let own = owner.module().module().defined_index(function).is_some();
+            if own && self.table(id).private_to() == owner.vmctx {
+                let (code, sig_id) = owner.own_callee(function);
+                let table = self.table_mut(id);
+                table.write_own_code(index as usize, code, sig_id);
+                return Ok(Some((code, sig_id)));
+            }
+        }
+        Ok(match self.table_element(id, index)? {
+            Some(Element::Func(record)) => {
+                // SAFETY: records live as long as the store.
+                let record = unsafe { record.as_ref() };
+                Some((record.thunk, record.sig_id))
+            }
+            _ => None,
+        })
     }
 
     fn owner_of_private(&self, id: TableId) -> Option<super::store::InstanceId> {

@@ -48,9 +48,11 @@ fn apply_elements(
             );
             if !fixed {
                 let start = store.evaluate(id, offset)? as u64;
-                let len = segment.items.len() as u64;
-                table_init(store, id, *table, index as u32, start, 0, len)?
-                    .map_err(InstantiateError::Trap)?;
+                if !defer(store, id, *table, index as u32, start) {
+                    let len = segment.items.len() as u64;
+                    table_init(store, id, *table, index as u32, start, 0, len)?
+                        .map_err(InstantiateError::Trap)?;
+                }
             }
         }
         if segment.mode != SegmentMode::Passive {
@@ -58,6 +60,26 @@ fn apply_elements(
         }
     }
     Ok(())
+}
+
+/// Leaves a list of functions for a table of the instance's own until somebody asks for an element.
+fn defer(store: &mut Store, id: InstanceId, table: u32, segment: u32, start: u64) -> bool {
+    let instance = store.instance(id);
+    let module = instance.module().module();
+    let items = &module.elements[segment as usize].items;
+    let (len, listed) = (
+        items.len() as u64,
+        matches!(items, ElementItems::Functions(_)),
+    );
+    let own = table >= module.imported_tables && listed;
+    let Some(target) = instance.tables[table as usize].filter(|_| own) else {
+        return false;
+    };
+    let table = store.table_mut(target);
+    let fits = start
+        .checked_add(len)
+        .is_some_and(|end| end <= table.length());
+    fits && table.defer(id, segment, start, len)
 }
 
 /// Functions that are in tables of others already may still look at the memory of an instance that

@@ -4,10 +4,11 @@
 //!   funcref:  entries { code, sig_id } × capacity │ refs × capacity      (read apart: calls never touch refs)
 //!   others:   handles (u64) × capacity
 //! ```
+//! An entry that was never written is all zero: null, or the function that a deferred segment has there.
 //! An entry is written in the order sig := 0, ref, code, sig, so that a call cut anywhere misses.
 
 use super::slots::reserve;
-use super::store::Limiter;
+use super::store::{InstanceId, Limiter};
 use super::sys::{self, Reservation};
 use craneway_jit::abi::{
     FuncRecord, REF_NULL, SIG_NULL, SIG_UNINIT, TableDescriptor, TableEntry, TableField,
@@ -32,6 +33,10 @@ pub struct Table {
     descriptor: Box<TableDescriptor>,
     base: usize,
     space: Space,
+    /// Segments whose elements are written when somebody asks for them.
+    deferred: Vec<Range>,
+    /// Whether any element was written.
+    written: bool,
 }
 
 /// Where a table's arrays lie.
@@ -77,6 +82,8 @@ pub enum Element {
     Func(NonNull<FuncRecord>),
     /// An own function of the private owner, whose record is not made yet, by code address.
     Code(usize),
+    /// A function of a segment of the owner's, never written yet.
+    Deferred(Deferred),
     /// A collected handle.
     Handle(u32),
 }
@@ -93,6 +100,29 @@ fn refs_offset(ty: &TableType, capacity: usize) -> usize {
         entries.next_multiple_of(sys::page_size())
     }
 }
+
+/// An item of an element segment of the instance that owns the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deferred {
+    /// The instance.
+    pub(crate) owner: InstanceId,
+    /// The segment, which lists functions.
+    pub(crate) segment: u32,
+    /// The item.
+    pub(crate) item: u64,
+}
+
+/// Elements `start..start + len`, which items of a segment from the first shall be.
+#[derive(Debug)]
+struct Range {
+    owner: InstanceId,
+    segment: u32,
+    start: u64,
+    len: u64,
+}
+
+/// Most segments of a table that are deferred: they are searched one after the other.
+const MOST_DEFERRED: usize = 16;
 
 impl Table {
     /// A table of `ty.limits.min` null elements. `private_to` is the vmctx of the only instance
@@ -122,6 +152,8 @@ impl Table {
             descriptor,
             base,
             space,
+            deferred: Vec::new(),
+            written: false,
         };
         table.extend(ty.limits.min as usize)?;
         Ok(table)
@@ -180,7 +212,36 @@ impl Table {
         Ok(())
     }
 
-    fn write(&self, index: usize, element: Element) {
+    /// Lets items of a segment stand for elements, which are within bounds, until they are asked for;
+    /// false if they must be written now: what is there already would win.
+    pub(crate) fn defer(&mut self, owner: InstanceId, segment: u32, start: u64, len: u64) -> bool {
+        let possible = self.is_func() && !self.written && self.deferred.len() < MOST_DEFERRED;
+        if possible {
+            self.deferred.push(Range {
+                owner,
+                segment,
+                start,
+                len,
+            });
+        }
+        possible
+    }
+
+    /// What an element that was never written stands for: later segments come before earlier ones.
+    fn pristine(&self, index: u64) -> Element {
+        let inside = |r: &&Range| index.wrapping_sub(r.start) < r.len;
+        let found = self.deferred.iter().rev().find(inside);
+        found.map_or(Element::Null, |r| {
+            Element::Deferred(Deferred {
+                owner: r.owner,
+                segment: r.segment,
+                item: index - r.start,
+            })
+        })
+    }
+
+    fn write(&mut self, index: usize, element: Element) {
+        self.written = true;
         // SAFETY: callers check the index against the committed length (or have just committed it);
         // generated code of this store does not run meanwhile.
         unsafe {
@@ -212,6 +273,7 @@ impl Table {
     /// Writes an own function of the private owner without making its record.
     pub(crate) fn write_own_code(&mut self, index: usize, code: usize, sig_id: u32) {
         debug_assert!(self.private_to != 0 && (index as u64) < self.length());
+        self.written = true;
         // SAFETY: as `write`.
         unsafe {
             let entry = self.entries().add(index);
@@ -244,7 +306,7 @@ impl Table {
             }
             Some(match reference {
                 0 => match (*self.entries().add(index as usize)).code {
-                    0 => Element::Null,
+                    0 => self.pristine(index),
                     code => Element::Code(code),
                 },
                 REF_NULL => Element::Null,

@@ -1,0 +1,65 @@
+//! A compiled file that is cut off while it is mapped ends the process, and says why.
+
+mod support;
+
+use craneway::{Engine, Instance, Module, Store};
+use std::os::unix::process::ExitStatusExt;
+
+/// Loads a file, makes it shorter, then does what `then` says.
+fn cut_off(keep: fn(u64) -> u64, then: fn(Module)) -> ! {
+    let engine = Engine::default();
+    let functions: String = (0..4000)
+        .map(|n| format!("(func (export \"f{n}\") (result i64) (i64.const {n}000000000))"))
+        .collect();
+    let data = "x".repeat(100_000);
+    let wat = format!(
+        r#"(module {functions} (memory (export "memory") 2) (data (i32.const 0) "{data}")
+            (func (export "read") (result i32) (i32.load8_u (i32.const 90000))))"#
+    );
+    let bytes = engine.precompile_module(wat.as_bytes()).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &bytes).unwrap();
+    // SAFETY: the bytes come from `precompile_module`. That the file is cut off breaks the rest of
+    // the promise, which is what this is about.
+    let module = unsafe { Module::deserialize_file(&engine, file.path()) }.unwrap();
+    file.as_file().set_len(keep(bytes.len() as u64)).unwrap();
+    then(module);
+    std::process::exit(0)
+}
+
+fn call(module: Module, name: &str) {
+    let mut store = Store::new(module.engine(), ());
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    let f = instance.get_func(&mut store, name).unwrap();
+    let mut results = [craneway::Val::I32(0)];
+    let _ = f.call(&mut store, &[], &mut results);
+}
+
+fn aborts_and_says(output: &std::process::Output, what: &str) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(
+        output.status.signal(),
+        Some(libc::SIGABRT),
+        "{} {said}",
+        output.status
+    );
+    assert!(said.contains(what), "{said}");
+}
+
+#[test]
+fn code_behind_the_end() {
+    match support::child("code_behind_the_end") {
+        None => cut_off(|len| len - 8192, |module| call(module, "f3999")),
+        Some(output) => aborts_and_says(&output, "a mapped file of compiled code cannot be read"),
+    }
+}
+
+#[test]
+fn data_behind_the_end() {
+    match support::child("data_behind_the_end") {
+        // The template lies before the code, so the code goes too: the host reads nothing of it before
+        // wasm runs, so this asks for data by way of the host.
+        None => cut_off(|_| 4096, |module| drop(module.serialize())),
+        Some(output) => aborts_and_says(&output, "a mapped file of compiled code cannot be read"),
+    }
+}
