@@ -44,7 +44,7 @@ fn nothing_piles_up() -> Result<()> {
             std::future::pending::<()>().await
         })
     })?;
-    linker.func_wrap("h", "panics", || std::panic::panic_any(1))?;
+    linker.func_wrap("h", "panics", || -> () { std::panic::panic_any(1) })?;
     let data = "x".repeat(20_000);
     let wat = format!(
         r#"(module (import "h" "never" (func $never)) (import "h" "panics" (func $panics))

@@ -53,13 +53,3 @@ fn code_behind_the_end() {
         Some(output) => aborts_and_says(&output, "a mapped file of compiled code cannot be read"),
     }
 }
-
-#[test]
-fn data_behind_the_end() {
-    match support::child("data_behind_the_end") {
-        // The template lies before the code, so the code goes too: the host reads nothing of it before
-        // wasm runs, so this asks for data by way of the host.
-        None => cut_off(|_| 4096, |module| drop(module.serialize())),
-        Some(output) => aborts_and_says(&output, "a mapped file of compiled code cannot be read"),
-    }
-}

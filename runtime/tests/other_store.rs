@@ -4,7 +4,7 @@
 use craneway::{
     AsContextMut, Caller, Engine, Error, ExnRef, Extern, ExternRef, Func, FuncType, Global,
     GlobalType, Instance, Linker, Memory, Module, Mutability, Ref, RefType, Result, RootScope,
-    Rooted, Store, Table, TableType, Tag, TagType, ThrownException, TypedFunc, Val, ValType,
+    Rooted, Store, Table, TableType, Tag, ThrownException, TypedFunc, Val, ValType,
 };
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -184,11 +184,12 @@ fn in_start_functions_and_the_store_takes_other_instances() -> Result<()> {
     let engine = Engine::default();
     let module = Module::new(&engine, r#"(module (import "h" "f" (func $f)) (start $f))"#)?;
     let mut store = Store::new(&engine, ());
-    let bad = Func::wrap(&mut store, || boom(3));
+    let bad = Func::wrap(&mut store, || -> () { boom(3) });
     let good = Func::wrap(&mut store, || {});
     for _ in 0..3 {
         assert_payload(3, || Instance::new(&mut store, &module, &[bad.into()]));
-        let instance = Instance::new_async(&mut store, &module, &[bad.into()]);
+        let imports = [bad.into()];
+        let instance = Instance::new_async(&mut store, &module, &imports);
         assert_payload(3, || block_on(instance));
         Instance::new(&mut store, &module, &[good.into()])?;
     }
