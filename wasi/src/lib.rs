@@ -16,6 +16,8 @@ mod call;
 mod clocks;
 mod ctx;
 mod errno;
+#[cfg(test)]
+mod escape;
 mod fs;
 mod memory;
 pub mod p1;
@@ -35,6 +37,10 @@ pub use errno::Errno;
 pub use fs::{Resolver, VirtualDir, VirtualDirError};
 pub use random::{HostRandom, SeededRandom, SystemRandom};
 pub use stdio::{MemoryInputPipe, MemoryOutputPipe, Stdin, Stdout};
+
+// The escape tests share the guest of the interface's tests, which names the crate from outside.
+#[cfg(test)]
+extern crate self as craneway_wasi;
 
 /// The error that `proc_exit` raises: the guest ended itself with this code.
 ///
