@@ -62,8 +62,8 @@ impl From<rustix::io::Errno> for Failure {
 pub(crate) struct CallState {
     /// Bytes that earlier attempts have written.
     pub(crate) progress: usize,
-    /// The clocks at the first attempt, from which relative timeouts count: monotonic, real time.
-    pub(crate) started: Option<(Duration, Duration)>,
+    /// The monotonic clock at the first attempt, from which relative timeouts count.
+    pub(crate) started: Option<Duration>,
     /// Where a listing goes on that is made in several pieces.
     pub(crate) cookie: Option<u64>,
     /// Whether a clock was told to sleep and took no time for it.

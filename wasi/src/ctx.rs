@@ -218,7 +218,7 @@ impl WasiCtxBuilder {
             listeners: Vec::new(),
             wall_clock: Box::new(SystemWallClock),
             monotonic_clock: Box::new(SystemMonotonicClock),
-            random: Box::new(SystemRandom),
+            random: Box::new(SystemRandom::new()),
             allow_blocking_files: false,
         }
     }

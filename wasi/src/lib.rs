@@ -25,6 +25,7 @@ mod random;
 mod stdio;
 mod stream;
 mod table;
+mod timer;
 pub mod trace;
 mod types;
 mod wait;

@@ -216,7 +216,9 @@ impl IoVecs<'_> {
     where
         F: FnMut(&[libc::iovec], usize) -> Result<usize, Errno>,
     {
-        if self.count as usize <= SHORT_BATCH {
+        if self.count == 1 {
+            self.batches_of::<1, F>(skip, move_batch)
+        } else if self.count as usize <= SHORT_BATCH {
             self.batches_of::<SHORT_BATCH, F>(skip, move_batch)
         } else {
             self.batches_of::<BATCH, F>(skip, move_batch)
@@ -283,20 +285,31 @@ impl IoVecs<'_> {
     /// Reads from the descriptor into the guest.
     pub(crate) fn read_from(&mut self, fd: BorrowedFd<'_>, how: Transfer) -> Result<usize, Errno> {
         self.batches(0, |batch, moved| {
-            let count = batch.len() as libc::c_int;
-            retry(|| match how {
-                // SAFETY: every iovec lies inside the guest's memory, which stays mapped and writable and is not looked at
-                // by the host meanwhile (`&mut self`, and the caller is borrowed). Entries may overlap: the kernel does not mind.
-                Transfer::Here => unsafe { libc::readv(fd.as_raw_fd(), batch.as_ptr(), count) },
-                Transfer::At(offset) => match offset_at(offset, moved) {
-                    // SAFETY: as above.
-                    Some(offset) => unsafe {
-                        libc::preadv(fd.as_raw_fd(), batch.as_ptr(), count, offset)
-                    },
-                    None => invalid(),
+            let (fd_number, count) = (fd.as_raw_fd(), batch.len() as libc::c_int);
+            // SAFETY of all calls: every iovec lies inside the guest's memory, which stays mapped and writable and is not
+            // looked at by the host meanwhile (`&mut self`, and the caller is borrowed). Entries may overlap: the kernel does
+            // not mind.
+            // A single piece is cheaper for the kernel without a list.
+            retry(|| match (how, batch) {
+                // SAFETY: as above.
+                (Transfer::Here, [one]) => unsafe {
+                    libc::read(fd_number, one.iov_base, one.iov_len)
                 },
                 // SAFETY: as above.
-                Transfer::NoWait => unsafe { readv_nowait(fd, batch) },
+                (Transfer::Here, _) => unsafe { libc::readv(fd_number, batch.as_ptr(), count) },
+                (Transfer::At(offset), _) => match (offset_at(offset, moved), batch) {
+                    // SAFETY: as above.
+                    (Some(offset), [one]) => unsafe {
+                        libc::pread(fd_number, one.iov_base, one.iov_len, offset)
+                    },
+                    // SAFETY: as above.
+                    (Some(offset), _) => unsafe {
+                        libc::preadv(fd_number, batch.as_ptr(), count, offset)
+                    },
+                    (None, _) => invalid(),
+                },
+                // SAFETY: as above.
+                (Transfer::NoWait, _) => unsafe { readv_nowait(fd, batch) },
             })
         })
     }
@@ -309,19 +322,28 @@ impl IoVecs<'_> {
         skip: usize,
     ) -> Result<usize, Errno> {
         self.batches(skip, |batch, moved| {
-            let count = batch.len() as libc::c_int;
-            retry(|| match how {
-                // SAFETY: every iovec lies inside the guest's memory, which stays mapped; the kernel only reads it.
-                Transfer::Here => unsafe { libc::writev(fd.as_raw_fd(), batch.as_ptr(), count) },
-                Transfer::At(offset) => match offset_at(offset, moved) {
-                    // SAFETY: as above.
-                    Some(offset) => unsafe {
-                        libc::pwritev(fd.as_raw_fd(), batch.as_ptr(), count, offset)
-                    },
-                    None => invalid(),
+            let (fd_number, count) = (fd.as_raw_fd(), batch.len() as libc::c_int);
+            // SAFETY of all calls: every iovec lies inside the guest's memory, which stays mapped; the kernel only reads it.
+            retry(|| match (how, batch) {
+                // SAFETY: as above.
+                (Transfer::Here, [one]) => unsafe {
+                    libc::write(fd_number, one.iov_base, one.iov_len)
                 },
                 // SAFETY: as above.
-                Transfer::NoWait => unsafe { writev_nowait(fd, batch) },
+                (Transfer::Here, _) => unsafe { libc::writev(fd_number, batch.as_ptr(), count) },
+                (Transfer::At(offset), _) => match (offset_at(offset, moved), batch) {
+                    // SAFETY: as above.
+                    (Some(offset), [one]) => unsafe {
+                        libc::pwrite(fd_number, one.iov_base, one.iov_len, offset)
+                    },
+                    // SAFETY: as above.
+                    (Some(offset), _) => unsafe {
+                        libc::pwritev(fd_number, batch.as_ptr(), count, offset)
+                    },
+                    (None, _) => invalid(),
+                },
+                // SAFETY: as above.
+                (Transfer::NoWait, _) => unsafe { writev_nowait(fd, batch) },
             })
         })
     }

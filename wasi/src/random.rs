@@ -10,18 +10,68 @@ pub trait HostRandom: Send {
     fn fill(&mut self, buffer: &mut [u8]) -> Result<(), Errno>;
 }
 
-/// The kernel's generator.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemRandom;
+/// How many bytes are fetched at once for requests that are shorter.
+const STOCK: usize = 512;
+
+/// The kernel's generator, asked for many bytes at a time where a guest asks for few.
+///
+/// Each byte is given out once and wiped here. A process that forks shares its stock with the child: guests that live on in
+/// both need a source of their own in one of them.
+pub struct SystemRandom {
+    stock: [u8; STOCK],
+    /// How many bytes at the end of the stock are still good.
+    left: usize,
+}
+
+impl SystemRandom {
+    /// A source without a stock.
+    pub fn new() -> SystemRandom {
+        SystemRandom {
+            stock: [0; STOCK],
+            left: 0,
+        }
+    }
+}
+
+impl Default for SystemRandom {
+    fn default() -> SystemRandom {
+        SystemRandom::new()
+    }
+}
+
+impl std::fmt::Debug for SystemRandom {
+    /// Bytes that are still to be given out are nobody's business.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SystemRandom").finish_non_exhaustive()
+    }
+}
+
+/// Fills the buffer from the kernel.
+fn fetch(mut buffer: &mut [u8]) -> Result<(), Errno> {
+    while !buffer.is_empty() {
+        let filled = rustix::io::retry_on_intr(|| {
+            rustix::rand::getrandom(&mut *buffer, rustix::rand::GetRandomFlags::empty())
+        })?;
+        buffer = &mut buffer[filled..];
+    }
+    Ok(())
+}
 
 impl HostRandom for SystemRandom {
-    fn fill(&mut self, mut buffer: &mut [u8]) -> Result<(), Errno> {
-        while !buffer.is_empty() {
-            let filled = rustix::io::retry_on_intr(|| {
-                rustix::rand::getrandom(&mut *buffer, rustix::rand::GetRandomFlags::empty())
-            })?;
-            buffer = &mut buffer[filled..];
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<(), Errno> {
+        if buffer.len() > STOCK / 4 {
+            return fetch(buffer);
         }
+        if self.left < buffer.len() {
+            self.left = 0;
+            fetch(&mut self.stock)?;
+            self.left = STOCK;
+        }
+        let start = STOCK - self.left;
+        let given = &mut self.stock[start..start + buffer.len()];
+        buffer.copy_from_slice(given);
+        given.fill(0);
+        self.left -= buffer.len();
         Ok(())
     }
 }
@@ -51,6 +101,22 @@ impl HostRandom for SeededRandom {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_byte_of_the_stock_is_given_out_twice() {
+        let mut source = SystemRandom::new();
+        let mut seen = std::collections::HashSet::new();
+        for len in [16, 1, 0, 128, 16, 129, 100, 128, 128, 16, 128, 4096] {
+            for _ in 0..50 {
+                let mut bytes = vec![0; len];
+                source.fill(&mut bytes).expect("the kernel has some");
+                assert!(len < 16 || seen.insert(bytes), "{len} bytes came twice");
+                let good = STOCK - source.left;
+                assert!(source.stock[..good].iter().all(|byte| *byte == 0));
+            }
+        }
+        assert!(!format!("{source:?}").contains("stock"));
+    }
 
     #[test]
     fn a_seed_gives_its_bytes_however_they_are_asked_for() {

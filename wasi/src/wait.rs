@@ -20,6 +20,7 @@ use tokio::io::unix::AsyncFd;
 use crate::call::CallState;
 use crate::errno::Errno;
 use crate::stdio::{SharedReader, SharedWriter};
+use crate::timer;
 
 /// How many descriptors one wait watches, and up to how many are searched one by one.
 const MAX_WATCHED: usize = 1024;
@@ -185,7 +186,7 @@ impl AnyOf {
             arms.push(Box::pin(fd_ready(fd, *direction)));
         }
         if let Some(timeout) = self.timeout {
-            arms.push(Box::pin(tokio::time::sleep(timeout)));
+            arms.push(Box::pin(timer::sleep(timeout)));
         }
         std::future::poll_fn(|cx| {
             if arms.iter_mut().any(|arm| arm.as_mut().poll(cx).is_ready()) {

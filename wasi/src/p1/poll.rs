@@ -85,7 +85,7 @@ fn look(
     count: u32,
     wait: &mut AnyOf,
 ) -> Result<u32, Errno> {
-    let now = (cx.ctx.monotonic_clock.now(), cx.ctx.wall_clock.now());
+    let now = cx.ctx.monotonic_clock.now();
     let started = *cx.state.started.get_or_insert(now);
     let size = Subscription::size(cx.abi);
     let mut stored = 0_u32;
@@ -128,8 +128,8 @@ fn decode(
 /// What a few subscriptions are looked at with.
 struct Batch<'c> {
     ctx: &'c WasiCtx,
-    /// The clocks at the first attempt and now: monotonic, real time.
-    clocks: ((Duration, Duration), (Duration, Duration)),
+    /// The monotonic clock at the first attempt and now.
+    clocks: (Duration, Duration),
     /// How soon descriptors that cannot be watched are looked at again.
     recheck: Duration,
 }
@@ -228,8 +228,8 @@ impl<'c> Batch<'c> {
 /// Whether a clock has come so far; if not, the wait is bounded by what is left.
 fn clock_state(
     ctx: &WasiCtx,
-    started: (Duration, Duration),
-    now: (Duration, Duration),
+    started: Duration,
+    now: Duration,
     id: u32,
     timeout: u64,
     absolute: bool,
@@ -241,12 +241,10 @@ fn clock_state(
     };
     let timeout = Duration::from_nanos(timeout);
     let left = match (id, absolute) {
-        (ClockId::Realtime, true) => timeout.saturating_sub(now.1),
+        (ClockId::Realtime, true) => timeout.saturating_sub(ctx.wall_clock.now()),
         // A span of time is measured by the clock that is never set, whichever was named.
-        (ClockId::Monotonic, true) => timeout.saturating_sub(now.0),
-        (ClockId::Realtime | ClockId::Monotonic, false) => {
-            (started.0 + timeout).saturating_sub(now.0)
-        }
+        (ClockId::Monotonic, true) => timeout.saturating_sub(now),
+        (ClockId::Realtime | ClockId::Monotonic, false) => (started + timeout).saturating_sub(now),
         (_, true) => timeout.saturating_sub(clock::now(ctx, id)),
         // Processor time stands still while one waits for it.
         (_, false) => return State::Failed(Errno::Notsup),
