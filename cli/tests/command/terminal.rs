@@ -10,7 +10,7 @@ use rustix::termios::{Termios, tcgetattr};
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 /// Both ends of a terminal. The near end is what a person sees and types on.
 struct Terminal {
@@ -39,7 +39,10 @@ impl Terminal {
 
     /// Starts the command as a shell does: in a session whose terminal this is.
     fn start(&self, bench: &Bench, args: &[&str]) -> Child {
-        let mut command = bench.command(args);
+        self.start_in_session(bench.command(args))
+    }
+
+    fn start_in_session(&self, mut command: Command) -> Child {
         command
             .stdin(self.end())
             .stdout(self.end())
@@ -158,4 +161,28 @@ fn ctrl_backslash_and_hanging_up_end_it_too() {
     drop(far);
     drop(near);
     assert_eq!(end_of(&mut child).signal(), Some(1));
+}
+
+#[test]
+fn ctrl_z_stops_it_and_it_goes_on_where_it_was() {
+    let bench = Bench::new(&[("copy.wat", guests::COPY)]);
+    let mut terminal = Terminal::new();
+    let before = terminal.state();
+    // A shell with job control, as people have; 148 is what it says of a program that Ctrl-Z stopped.
+    let script = format!(
+        "set -m; '{}' copy.wat; echo stopped $?; fg; echo ended $?",
+        env!("CARGO_BIN_EXE_craneway")
+    );
+    let mut shell = terminal.start_in_session(bench.shell(&script));
+    terminal.types("before\n");
+    terminal.shows("before\r\nbefore\r\n");
+    terminal.types("\u{1a}");
+    terminal.shows("stopped 148\r\n");
+    assert_eq!(terminal.state(), before, "while it is stopped");
+    terminal.types("after\n");
+    terminal.shows("after\r\nafter\r\n");
+    terminal.types("\u{4}");
+    terminal.shows("ended 0\r\n");
+    assert!(end_of(&mut shell).success());
+    assert_eq!(terminal.state(), before);
 }

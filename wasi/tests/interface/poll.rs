@@ -236,3 +236,115 @@ async fn an_async_reader_wakes_its_guest() {
     assert_eq!(events, Ok(vec![(1, 0, 1, 4, 0)]));
     drop(sender.await.expect("it sends"));
 }
+
+/// Both ends of a terminal: the one that a person types on, and the guest's.
+fn terminal() -> (std::fs::File, rustix::fd::OwnedFd) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    grantpt(&near).expect("ours");
+    unlockpt(&near).expect("ours");
+    let name = ptsname(&near, Vec::new()).expect("it has a name");
+    let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY;
+    let far = rustix::fs::open(&name, flags, rustix::fs::Mode::empty()).expect("it opens");
+    (near.into(), far)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn terminals_pipes_sockets_files_and_clocks_together() {
+    use std::io::Write;
+    let outer = tempfile::tempdir().expect("temporary directory");
+    std::fs::write(outer.path().join("f"), "0123456789").expect("write");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    let (place, fifo) = (outer.path().join("pipe"), rustix::fs::FileType::Fifo);
+    rustix::fs::mknodat(rustix::fs::CWD, &place, fifo, mode, 0).expect("make a pipe");
+    let (mut typist, far) = terminal();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let mut builder = WasiCtxBuilder::new();
+    builder.stdin(Stdin::from_fd(far));
+    builder.preopened_listener(listener).expect("usable");
+    builder
+        .preopened_dir(outer.path(), ".", DirPerms::all(), FilePerms::all())
+        .expect("exists");
+    let mut guest = Guest::new(&mut builder).await;
+    let connect = move || std::net::TcpStream::connect(address).expect("somebody listens");
+    let mut peer = connect();
+    let accepted = guest.call("sock_accept", &[4, 0, 0]).await;
+    assert_eq!(accepted, Ok(()));
+    let connection = guest.u32(0);
+    let pipe = guest.open(DIR, "pipe", 0, ALL_RIGHTS & !crate::guest::WRITE);
+    let pipe = pipe.await.expect("opens at once");
+    let mut writer = std::fs::File::options()
+        .write(true)
+        .open(&place)
+        .expect("somebody reads");
+    let file = guest.open(DIR, "f", 0, ALL_RIGHTS).await.expect("opens");
+
+    let waiting = [
+        descriptor(1, 1, 0),
+        descriptor(2, 1, pipe),
+        descriptor(3, 1, 4),
+        descriptor(4, 1, connection),
+    ];
+    let realtime = clock(8, 0, u64::MAX, true);
+    let minute = clock(9, 1, 60_000_000_000, false);
+    let with = |more: &[[u8; 48]]| [&waiting, more].concat();
+    let soon = clock(7, 1, 20_000_000, false);
+    let events = poll(&mut guest, &with(&[soon, realtime])).await;
+    assert_eq!(events, Ok(vec![(7, 0, 0, 0, 0)]), "nothing comes");
+
+    // Each alone ends the wait for all.
+    let later = |act: Box<dyn FnOnce() + Send>| {
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(30));
+            act();
+        })
+    };
+    let mut line = typist.try_clone().expect("a copy");
+    let act = later(Box::new(move || line.write_all(b"typed\n").expect("open")));
+    let events = poll(&mut guest, &with(&[minute, realtime])).await;
+    assert_eq!(events, Ok(vec![(1, 0, 1, 6, 0)]), "the terminal");
+    act.join().expect("it types");
+    assert_eq!(guest.read(0, 100).await, Ok(b"typed\n".to_vec()));
+    let mut end = writer.try_clone().expect("a copy");
+    let act = later(Box::new(move || end.write_all(b"abc").expect("open")));
+    let events = poll(&mut guest, &with(&[minute, realtime])).await;
+    assert_eq!(events, Ok(vec![(2, 0, 1, 3, 0)]), "the pipe");
+    act.join().expect("it writes");
+    assert_eq!(guest.read(pipe, 100).await, Ok(b"abc".to_vec()));
+    let act = later(Box::new(move || drop(connect())));
+    let events = poll(&mut guest, &with(&[minute, realtime])).await;
+    let events = events.expect("it is noticed");
+    assert_eq!((events.len(), events[0].0, events[0].1), (1, 3, 0));
+    act.join().expect("it connects");
+    assert_eq!(guest.call("sock_accept", &[4, 0, 0]).await, Ok(()));
+    let mut end = peer.try_clone().expect("a copy");
+    let act = later(Box::new(move || end.write_all(b"hello").expect("open")));
+    let events = poll(&mut guest, &with(&[minute, realtime])).await;
+    assert_eq!(events, Ok(vec![(4, 0, 1, 5, 0)]), "the connection");
+    act.join().expect("it sends");
+    assert_eq!(guest.read(connection, 100).await, Ok(b"hello".to_vec()));
+
+    // And all of them at once, in the order of the list, with what is always ready.
+    typist.write_all(b"x\n").expect("open");
+    writer.write_all(b"y").expect("open");
+    peer.write_all(b"z").expect("open");
+    let caller = std::net::TcpStream::connect(address).expect("somebody listens");
+    // Waits until everything has arrived.
+    for fd in [0, pipe, 4, connection] {
+        let one = poll(&mut guest, &[descriptor(1, 1, fd)]).await;
+        assert!(one.is_ok_and(|events| events.len() == 1));
+    }
+    let past = clock(6, 0, 1, true);
+    let more = [
+        descriptor(5, 1, file),
+        past,
+        minute,
+        descriptor(10, 2, connection),
+    ];
+    let events = poll(&mut guest, &with(&more)).await.expect("all happened");
+    let who: Vec<_> = events.iter().map(|event| (event.0, event.1)).collect();
+    let all = [1, 2, 3, 4, 5, 6, 10].map(|userdata| (userdata, 0));
+    assert_eq!(who, all);
+    drop(caller);
+}
