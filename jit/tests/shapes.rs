@@ -44,7 +44,7 @@ const SHAPES: &[(&str, usize, usize, Shape)] = &[
     ("nested try_tables", 100, 1_000, nested_tries),
     ("stores in a row", 3_000, 200_000, row_of_stores),
     // 1 MB in one function, of what programs do: loops, branches, loads, stores, calls, locals.
-    ("ordinary code, rounds", 100, 11_500, ordinary),
+    ("ordinary code, rounds", 100, 16_000, ordinary),
     ("functions", 2_000, 100_000, many_functions),
 ];
 

@@ -16,19 +16,18 @@ const PLACE: u64 = 50;
 const SMALL: u64 = 200_000_000;
 /// What an instruction may cost beyond the usual, which is half of this.
 const INSTRUCTION: u64 = 8_000;
-/// Functions of fewer instructions cannot exceed [`SMALL`].
+/// Functions of fewer values stay below [`SMALL`], or not far above.
 const FEW: usize = 2_000;
 
 /// Whether the allocator would take several times as long as for other functions of the size.
 pub(super) fn is_heavy(func: &Function) -> bool {
-    let instructions = func.dfg.num_insts();
-    if instructions < FEW {
+    if func.dfg.num_values() < FEW {
         return false;
     }
     let square = |n: u32| u64::from(n) * u64::from(n);
     let chains: u64 = chains(func).into_iter().map(square).sum();
     let time = chains * MERGE + square(most_alive(func)) * PLACE;
-    time > SMALL.max(instructions as u64 * INSTRUCTION)
+    time > SMALL.max(func.dfg.num_insts() as u64 * INSTRUCTION)
 }
 
 /// Sizes of the sets of block parameters that are passed to one another.
