@@ -179,32 +179,40 @@ class Cache:
             link.symlink_to(source)
         return self.folder("debian-rustc-web", make) / "usr"
 
-    def rust_env(self, path):
-        """What makes cargo build for wasm32-wasip1, with Debian's compiler and the linker and libc of the other guests."""
+    def rust_env(self):
+        """What makes cargo build for wasm32-wasip1, with Debian's compiler and the linker and libc of the other guests.
+
+        One target folder and one profile for all, whatever a crate's own says: so std is compiled once. What costs time
+        and changes nothing that a case looks at is off.
+        """
         usr, (_, resources) = self.debian_rust(), self.clang()
         python = self.zig()[0]
-        linker, cc = path / "wasm-ld", path / "cc"
-        linker.write_text(f'#!/bin/sh\n[ "$1" = -flavor ] && shift 2\nexec {python} -m ziglang wasm-ld "$@"\n')
-        # Build scripts name the target in words of their own.
-        cc.write_text("#!/bin/sh\nfor a; do shift; case $a in --target=*) ;; *) set -- \"$@\" \"$a\";; esac; done\n"
-                      f'exec {python} -m ziglang cc -target wasm32-wasi "$@"\n')
-        for script in (linker, cc):
-            script.chmod(0o755)
+
+        def make(path):
+            linker, cc = path / "wasm-ld", path / "cc"
+            linker.write_text(f'#!/bin/sh\n[ "$1" = -flavor ] && shift 2\nexec {python} -m ziglang wasm-ld "$@"\n')
+            # Build scripts name the target in words of their own.
+            cc.write_text("#!/bin/sh\nfor a; do shift; case $a in --target=*) ;; *) set -- \"$@\" \"$a\";; esac; done\n"
+                          f'exec {python} -m ziglang cc -target wasm32-wasi "$@"\n')
+            for script in (linker, cc):
+                script.chmod(0o755)
+        path = self.folder("rust-build", make)
         libs = resources / "lib/wasm32-wasip1"
         flags = f"-C link-self-contained=no -C link-arg={libs}/crt1-command.o -L {libs}"
+        profile = {"PANIC": "abort", "LTO": "off", "STRIP": "true", "DEBUG": "false", "OPT_LEVEL": "2", "CODEGEN_UNITS": "16",
+                   "INCREMENTAL": "false"}
         return {"RUSTC": str(usr / "bin/rustc"), "LD_LIBRARY_PATH": str(usr / "lib/x86_64-linux-gnu"), "RUSTC_BOOTSTRAP": "1",
-                "CARGO_TARGET_DIR": str(path / "target"), "RUSTC_WRAPPER": "", "CARGO_PROFILE_RELEASE_PANIC": "abort",
-                "CARGO_PROFILE_RELEASE_LTO": "off", "CARGO_PROFILE_RELEASE_STRIP": "true",
-                "CARGO_TARGET_WASM32_WASIP1_LINKER": str(linker), "CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS": flags,
-                "CC_wasm32_wasip1": str(cc), "AR_wasm32_wasip1": f"{python} -m ziglang ar"}
+                "CARGO_TARGET_DIR": str(path / "target"), "RUSTC_WRAPPER": "",
+                **{f"CARGO_PROFILE_RELEASE_{name}": value for name, value in profile.items()},
+                "CARGO_TARGET_WASM32_WASIP1_LINKER": str(path / "wasm-ld"), "CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS": flags,
+                "CC_wasm32_wasip1": str(path / "cc"), "AR_wasm32_wasip1": f"{python} -m ziglang ar"}
 
     def crate(self, name, version, binary, *flags):
         """A command from its crate."""
         def make(path):
             patiently(lambda: sh(
                 "cargo", "install", name, "--version", version, "--locked", "-Zbuild-std=std,panic_abort", *flags,
-                "--target", "wasm32-wasip1", "--root", path, cwd=path, timeout=1200, env=self.rust_env(path)), tries=2)
-            shutil.rmtree(path / "target", ignore_errors=True)
+                "--target", "wasm32-wasip1", "--root", path, cwd=path, timeout=1200, env=self.rust_env()), tries=2)
         return self.folder(f"{name}-{version}", make) / f"bin/{binary}.wasm"
 
     def ripgrep(self):
@@ -223,8 +231,8 @@ class Cache:
     def rust_files(self):
         """A small program of our own on Rust's std."""
         def make(path):
+            env = self.rust_env()
             sh("cargo", "build", "--release", "--locked", "-Zbuild-std=std,panic_abort", "--target", "wasm32-wasip1",
-               "--manifest-path", INPUTS / "rust/Cargo.toml", cwd=path, env=self.rust_env(path))
-            shutil.copy(path / "target/wasm32-wasip1/release/files.wasm", path)
-            shutil.rmtree(path / "target", ignore_errors=True)
+               "--manifest-path", INPUTS / "rust/Cargo.toml", cwd=path, env=env)
+            shutil.copy(pathlib.Path(env["CARGO_TARGET_DIR"]) / "wasm32-wasip1/release/files.wasm", path)
         return self.folder("rust-files-1", make) / "files.wasm"

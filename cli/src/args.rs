@@ -204,7 +204,7 @@ pub(crate) struct InspectArgs {
     /// Print JSON for programs instead of text for people.
     #[arg(long)]
     pub(crate) json: bool,
-    /// The module (binary or text, `-` for standard input).
+    /// The module (binary, text or compiled, `-` for standard input).
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub(crate) file: OsString,
 }

@@ -76,6 +76,16 @@ impl Input {
         Engine::detect_precompiled(&self.bytes).is_some()
     }
 
+    /// All bytes of a compiled file.
+    pub(crate) fn compiled_bytes(&self) -> Result<Cow<'_, [u8]>, Failure> {
+        match &self.compiled {
+            Some(path) => std::fs::read(path)
+                .map(Cow::Owned)
+                .map_err(|err| unreadable(&self.name, &err)),
+            None => Ok(Cow::Borrowed(&self.bytes)),
+        }
+    }
+
     /// The binary format of the module, converted from text if need be.
     pub(crate) fn binary(&self) -> Result<Cow<'_, [u8]>, Failure> {
         self.check_kind(&self.bytes)?;

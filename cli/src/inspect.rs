@@ -1,6 +1,7 @@
 //! `craneway inspect`: what a module imports, exports, contains and needs, without compiling it.
-//! Must never know the engine: a module that cannot run here can still be looked at.
+//! Must never make an engine: a module that cannot run here can still be looked at.
 
+mod compiled;
 mod contents;
 mod features;
 mod json;
@@ -16,6 +17,9 @@ use contents::Contents;
 /// Prints a report on one module.
 pub(crate) fn execute(args: &InspectArgs) -> Result<i32, Failure> {
     let input = Input::read(&args.file)?;
+    if input.is_precompiled() {
+        return output::print(compiled::report(&input, args.json)?.as_bytes());
+    }
     let binary = input.binary()?;
     let contents = Contents::read(&binary).map_err(|err| {
         Failure::new(format!(

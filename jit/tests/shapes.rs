@@ -7,9 +7,12 @@
 //! ```text
 //! cargo test --release -p craneway-jit --test shapes -- --ignored --nocapture
 //! ```
+//!
+//! `SHAPE=text` prints only the rows whose name contains the text, `SHAPE_SIZE=n` at another size.
 
 use craneway_jit::{CompileErrorKind, Compiler, Settings};
 use std::fmt::Write;
+use std::process::Command;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
@@ -23,7 +26,11 @@ type Shape = fn(usize) -> String;
 const SHAPES: &[(&str, usize, usize, Shape)] = &[
     ("nested loops", 400, 8_000, nested_loops),
     ("locals live across four loops", 600, 10_000, live_locals),
+    ("locals changed in four loops", 600, 10_000, changed_locals),
+    ("cases of an interpreter's loop", 200, 5_000, interpreter),
+    ("operands at once", 600, 10_000, deep_stack),
     ("nested ifs", 1_000, 20_000, nested_ifs),
+    ("nested ifs with results", 1_000, 20_000, nested_results),
     ("nested blocks", 2_000, 40_000, nested_blocks),
     ("blocks in a row", 3_000, 50_000, row_of_blocks),
     ("loops in a row", 500, 8_000, row_of_loops),
@@ -36,6 +43,8 @@ const SHAPES: &[(&str, usize, usize, Shape)] = &[
     ("try_tables in a row", 200, 5_000, row_of_tries),
     ("nested try_tables", 100, 1_000, nested_tries),
     ("stores in a row", 3_000, 200_000, row_of_stores),
+    // 1 MB in one function, of what programs do: loops, branches, loads, stores, calls, locals.
+    ("ordinary code, rounds", 100, 16_000, ordinary),
     ("functions", 2_000, 100_000, many_functions),
 ];
 
@@ -71,6 +80,70 @@ fn live_locals(n: usize) -> String {
         );
     }
     body + "(local.get 0)"
+}
+
+fn changed_locals(n: usize) -> String {
+    let mut body = format!("(local {})", "i32 ".repeat(n));
+    for _ in 0..4 {
+        body.push_str("(loop (local.set 0 (i32.add (local.get 0) (i32.const 1)))");
+        for local in 2..n + 2 {
+            let _ = write!(
+                body,
+                "(local.set {local} (i32.add (local.get {local}) (local.get 0)))"
+            );
+        }
+        body.push_str("(br_if 0 (i32.lt_u (local.get 0) (local.get 1))))");
+    }
+    for local in 2..n + 2 {
+        let _ = write!(
+            body,
+            "(local.set 0 (i32.xor (local.get 0) (local.get {local})))"
+        );
+    }
+    body + "(local.get 0)"
+}
+
+fn interpreter(n: usize) -> String {
+    const LOCALS: usize = 100;
+    let mut body = format!("(local {})(loop $next", "i32 ".repeat(LOCALS));
+    body.push_str(&"(block ".repeat(n));
+    body.push_str("(br_table");
+    for case in 0..n {
+        let _ = write!(body, " {case}");
+    }
+    body.push_str(" (i32.load8_u (local.tee 0 (i32.add (local.get 0) (i32.const 1)))))");
+    for case in 0..n {
+        let [a, b, c] = [case, case * 7, case * 13].map(|x| 2 + x % LOCALS);
+        let _ = write!(
+            body,
+            ") (local.set {a} (i32.add (local.get {b}) (local.get {c})))
+             (i32.store offset={case} (local.get 1) (local.get {a})) (br $next)"
+        );
+    }
+    body + ") (local.get 2)"
+}
+
+fn deep_stack(n: usize) -> String {
+    let mut body = String::new();
+    for i in 0..n {
+        let _ = write!(body, "(i32.load offset={} (local.get 0))", i * 4);
+    }
+    body + &"i32.add ".repeat(n - 1)
+}
+
+fn nested_results(n: usize) -> String {
+    let mut body = String::new();
+    for level in 0..n {
+        let _ = write!(
+            body,
+            "(if (result i32) (i32.gt_u (local.get 0) (i32.const {level})) (then "
+        );
+    }
+    body.push_str("(local.get 1)");
+    for level in 0..n {
+        let _ = write!(body, ") (else (i32.const {level})))");
+    }
+    body
 }
 
 fn nested_ifs(n: usize) -> String {
@@ -178,6 +251,27 @@ fn row_of_stores(n: usize) -> String {
     body + "(local.get 1)"
 }
 
+fn ordinary(n: usize) -> String {
+    const LOCALS: usize = 40;
+    let mut body = format!("(local {})", "i32 ".repeat(LOCALS));
+    for i in 0..n {
+        // Neighbours share locals, and some reach far.
+        let [a, b, c, d] = [i, i + 1, i * 7, i * 13].map(|x| 2 + x % LOCALS);
+        let offset = i * 8 % 4000;
+        let _ = write!(
+            body,
+            "(local.set {a} (i32.add (i32.load offset={offset} (local.get {b})) (local.get {c})))
+             (if (i32.lt_s (local.get {a}) (i32.const {i}))
+               (then (i32.store offset={offset} (local.get {d}) (i32.mul (local.get {a}) (i32.const 31))))
+               (else (local.set {b} (call $import (i32.xor (local.get {a}) (local.get {d}))))))
+             (loop
+               (local.set {c} (i32.add (local.get {c}) (i32.load8_u (i32.add (local.get {c}) (local.get {d})))))
+               (br_if 0 (i32.lt_u (local.get {c}) (local.get {a}))))"
+        );
+    }
+    body + "(local.get 2)"
+}
+
 /// Ends the function and begins others; the module's own parenthesis closes the last.
 fn many_functions(n: usize) -> String {
     let other =
@@ -234,6 +328,19 @@ fn compile_in_time(name: &'static str, wasm: Vec<u8>) -> Result<Duration, String
     }
 }
 
+/// CPU seconds that the process has used, all threads.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The name, in parentheses, may hold spaces; user and system time are the 12th and 13th behind it.
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|t| t.parse::<f64>().ok());
+    ticks.sum::<f64>() / 100.0
+}
+
 /// The most memory that the process has had, in MiB, since the last call.
 fn peak_memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -256,15 +363,45 @@ fn explosive_shapes_compile() {
 #[test]
 #[ignore = "minutes without optimisation: run it in release"]
 fn explosive_shapes_in_full() {
-    println!("| shape | size | wasm, KiB | seconds | peak, MiB |\n|---|---|---|---|---|");
-    for (name, _, size, shape) in SHAPES {
-        let wasm = module(&shape(*size));
-        peak_memory();
-        let what = match compile(name, &wasm) {
-            Ok(time) => format!("{:.2}", time.as_secs_f64()),
-            Err(refused) => refused,
-        };
-        let (kib, peak) = (wasm.len() >> 10, peak_memory());
-        println!("| {name} | {size} | {kib} | {what} | {peak} |");
+    let only = std::env::var("SHAPE").unwrap_or_default();
+    println!("| shape | size | wasm, KB | seconds | CPU s | ns a byte | peak, MiB |");
+    println!("|---|---|---|---|---|---|---|");
+    for (name, _, size, _) in SHAPES.iter().filter(|s| s.0.contains(&only)) {
+        // Each in a process of its own: what another has freed would hide what this one takes.
+        let row = std::env::current_exe().and_then(|program| {
+            Command::new(program)
+                .args(["--ignored", "--exact", "one_explosive_shape", "--nocapture"])
+                .env("SHAPE_ROW", name)
+                .output()
+        });
+        let row = row.expect("this program runs again");
+        let text = String::from_utf8_lossy(&row.stdout);
+        match text.lines().find(|line| line.starts_with("| ")) {
+            Some(line) => println!("{line}"),
+            None => println!("| {name} | {size} | | {} | | | |", row.status),
+        }
     }
+}
+
+#[test]
+#[ignore = "the row of the table for the shape that SHAPE_ROW names"]
+fn one_explosive_shape() {
+    let Ok(wanted) = std::env::var("SHAPE_ROW") else {
+        return;
+    };
+    let shape = SHAPES.iter().find(|shape| shape.0 == wanted);
+    let (name, _, size, shape) = shape.expect("a name of the table");
+    let other_size = std::env::var("SHAPE_SIZE").ok();
+    let size = other_size.and_then(|n| n.parse().ok()).unwrap_or(*size);
+    let wasm = module(&shape(size));
+    peak_memory();
+    let before = cpu_seconds();
+    let what = match compile(name, &wasm) {
+        Ok(time) => format!("{:.1}", time.as_secs_f64()),
+        Err(refused) => refused,
+    };
+    let (cpu, peak) = (cpu_seconds() - before, peak_memory());
+    let per_byte = cpu * 1e9 / wasm.len() as f64;
+    let kb = wasm.len() / 1000;
+    println!("| {name} | {size} | {kb} | {what} | {cpu:.1} | {per_byte:.0} | {peak} |");
 }

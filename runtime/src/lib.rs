@@ -46,7 +46,7 @@ pub use func::{Func, IntoFunc, MaybeAsync, TypedFunc, WasmParams, WasmResults, W
 pub use instance::{Export, Instance, InstancePre};
 pub use limits::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 pub use linker::Linker;
-pub use module::{Module, ModuleStats};
+pub use module::{Module, ModuleStats, SerializedContents, SerializedModule};
 pub use rooted::{ExnRef, ExternRef, RootScope, Rooted};
 pub use signals::try_handle_signal;
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};

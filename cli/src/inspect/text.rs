@@ -151,7 +151,7 @@ fn sizes(out: &mut String, c: &Contents) {
 }
 
 /// 1234567 as 1,234,567.
-fn grouped(n: usize) -> String {
+pub(super) fn grouped(n: usize) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -164,7 +164,7 @@ fn grouped(n: usize) -> String {
 }
 
 /// A number of bytes in the largest unit that divides it, or nearly.
-fn size(bytes: u128) -> String {
+pub(super) fn size(bytes: u128) -> String {
     const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
     let mut value = bytes as f64;
     let mut unit = 0;

@@ -62,9 +62,6 @@ fn compiled_code_needs_permission() {
     bench
         .run(&["compile", "args.cwasm"])
         .fails(1, &["already compiled"]);
-    bench
-        .run(&["inspect", "args.cwasm"])
-        .fails(1, &["already compiled"]);
     // The permission does not turn other files into modules.
     bench
         .run(&["--allow-precompiled", "args.wat"])
@@ -105,5 +102,49 @@ fn damaged_compiled_code_is_refused() {
         bench
             .run(&["--allow-precompiled", "cut.cwasm"])
             .fails(1, &["cut.cwasm"]);
+    }
+}
+
+#[test]
+fn compiled_code_can_be_looked_at_without_permission() {
+    let module = r#"(module $demo (import "env" "f" (func (param i32 f64) (result i64)))
+      (memory (export "memory") 2 16) (data (i32.const 0) "hello")
+      (func (export "pair") (result i32 i32) (i32.const 1) (i32.const 2)))"#;
+    let bench = Bench::new(&[("demo.wat", module)]);
+    // Another setting than the command's own makes no difference.
+    bench
+        .run(&["compile", "-W", "simd=n", "demo.wat"])
+        .prints("");
+    let ran = bench.run(&["inspect", "demo.cwasm"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    for part in [
+        "demo.cwasm: compiled module of ",
+        "named \"demo\"",
+        "features: multi-value",
+        "env.f  func (param i32 f64) (result i64)",
+        "memory  memory 2 16",
+        "pair    func (result i32 i32)",
+        "0: 2 pages (128 KiB), at most 16 (1 MiB)",
+        "machine code of 1 functions",
+        "5  data",
+    ] {
+        assert!(ran.stdout.contains(part), "no {part:?} in:\n{}", ran.stdout);
+    }
+    for (setting, value) in [("simd", "false"), ("page size", "4096")] {
+        let is_it = |line: &str| line.trim().strip_prefix(setting).map(str::trim) == Some(value);
+        assert!(ran.stdout.lines().any(is_it), "{setting}:\n{}", ran.stdout);
+    }
+    let ran = bench.run(&["inspect", "--json", "demo.cwasm"]);
+    let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(report["kind"], "compiled");
+    assert_eq!(report["settings"]["simd"], "false");
+    assert_eq!(report["contents"]["exports"][1]["name"], "pair");
+    assert_eq!(report["contents"]["sizes"]["data"], 5);
+    let code = bench.read("demo.cwasm");
+    for length in [40, code.len() / 2, code.len() - 1] {
+        bench.write("cut.cwasm", &code[..length]);
+        bench
+            .run(&["inspect", "cut.cwasm"])
+            .fails(1, &["cut.cwasm", "truncated"]);
     }
 }

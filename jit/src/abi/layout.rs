@@ -343,7 +343,7 @@ impl VmLayout {
 
     /// Bytes of S and M together.
     pub fn field_bytes(&self) -> u32 {
-        self.s_bytes + self.m_bytes
+        self.s_bytes.saturating_add(self.m_bytes)
     }
 }
 

@@ -1,10 +1,12 @@
 //! One function: translated, optimised, compiled, with retries.
 
+use super::burden;
 use super::isa::Isas;
 use super::plan::Plan;
 use crate::error::{CompileError, CompileErrorKind};
 use crate::module::FunctionBody;
 use crate::opt::{self, Facts, PassId, Passes};
+use crate::settings::OptLevel;
 use crate::translate::{FuncEnv, InlinedBody, MEMORY_REGION, Translated, translate_function};
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::control::ControlPlane;
@@ -150,9 +152,27 @@ impl Worker {
         plan: Option<Plan>,
     ) -> Result<CompiledFunction, (Failure, Plan)> {
         let mut current = plan.unwrap_or(Plan::Speed);
+        let index = body.to_validate.index;
         let result = catch_unwind(AssertUnwindSafe(|| {
-            let translated = self.translate(env, isas, body).map_err(Failure::Module)?;
-            current = plan.unwrap_or_else(|| Plan::first(env.settings.opt_level, translated.shape));
+            let in_frame = plan.is_some_and(Plan::locals_in_frame);
+            let translate = |worker: &mut Worker, in_frame| {
+                let done = worker.translate(env, isas, body, in_frame);
+                done.map_err(Failure::Module)
+            };
+            let mut translated = translate(self, in_frame)?;
+            if plan.is_none() {
+                let heavy = burden::is_heavy(&self.context.func);
+                current = Plan::first(env.settings.opt_level, translated.shape, heavy);
+                if current.locals_in_frame() {
+                    translated = translate(self, true)?;
+                    if burden::is_heavy(&self.context.func) {
+                        current = Plan::SinglePass;
+                    }
+                }
+                if current != Plan::Speed && env.settings.opt_level != OptLevel::None {
+                    tracing::debug!(index, ?current, shape = ?translated.shape, "a large function");
+                }
+            }
             let passes = env.settings.enabled_passes();
             let facts = Facts {
                 region: MEMORY_REGION,
@@ -160,8 +180,7 @@ impl Worker {
             };
             generate(&mut self.context, isas, current, passes, facts, self.see)
                 .map_err(Failure::Generator)?;
-            self.finish(body.to_validate.index, translated)
-                .map_err(Failure::Module)
+            self.finish(index, translated).map_err(Failure::Module)
         }));
         match result {
             Ok(Ok(done)) => Ok(done),
@@ -175,6 +194,7 @@ impl Worker {
         env: FuncEnv<'_>,
         isas: &Isas,
         body: &FunctionBody<'_>,
+        locals_in_frame: bool,
     ) -> Result<Translated, CompileError> {
         self.context.clear();
         let mut validator = body.validator(std::mem::take(&mut self.validation));
@@ -186,6 +206,7 @@ impl Worker {
             &mut self.context.func,
             &mut self.builder,
             isas.none.frontend_config(),
+            locals_in_frame,
         );
         self.validation = validator.into_allocations();
         translated
@@ -240,7 +261,7 @@ fn generate(
     let mut control = ControlPlane::default();
     let (prepare, finish): (&dyn TargetIsa, &dyn TargetIsa) = match plan {
         Plan::Speed => (&*isas.speed, &*isas.none),
-        Plan::None => (&*isas.plain, &*isas.none),
+        Plan::None | Plan::InFrame => (&*isas.plain, &*isas.none),
         Plan::SinglePass => (&*isas.plain, &*isas.single_pass),
     };
     context

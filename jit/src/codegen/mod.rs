@@ -3,10 +3,12 @@
 //! ```text
 //!   isa       the code generator's configurations, all from one constructor
 //!   plan      how a function may be compiled, by its shape
+//!   burden    whether the register allocator would take too long over it
 //!   function  translate → optimise → our passes → compile, retried with less ambition on failure
 //! ```
 //! It must never know where the code will lie, nor what other functions look like.
 
+mod burden;
 #[cfg(test)]
 mod displacement;
 mod function;

@@ -22,16 +22,19 @@ pub(super) enum Plan {
     Speed,
     /// None, but the default register allocator.
     None,
-    /// None, and a register allocator whose time is linear (frames can be large).
+    /// As `None`, with the locals in the frame: few values live from block to block.
+    InFrame,
+    /// As `InFrame`, with a register allocator whose time is linear (frames can be large).
     SinglePass,
 }
 
 impl Plan {
-    /// What to try first.
-    pub(super) fn first(opt_level: OptLevel, shape: Shape) -> Plan {
+    /// What to try first. `heavy` is what [`super::burden`] says; where the locals are the reason,
+    /// `InFrame` relieves it.
+    pub(super) fn first(opt_level: OptLevel, shape: Shape, heavy: bool) -> Plan {
         let values = u64::from(shape.locals) * u64::from(shape.blocks);
-        if shape.block_params > MAX_BLOCK_PARAMS || values > MAX_LOCALS_TIMES_BLOCKS {
-            Plan::SinglePass
+        if heavy || shape.block_params > MAX_BLOCK_PARAMS || values > MAX_LOCALS_TIMES_BLOCKS {
+            Plan::InFrame
         } else if opt_level == OptLevel::None
             || shape.loop_depth > MAX_OPTIMISED_LOOP_DEPTH
             || shape.blocks > MAX_OPTIMISED_BLOCKS
@@ -46,9 +49,15 @@ impl Plan {
     pub(super) fn next(self) -> Option<Plan> {
         match self {
             Plan::Speed => Some(Plan::None),
-            Plan::None => Some(Plan::SinglePass),
+            Plan::None => Some(Plan::InFrame),
+            Plan::InFrame => Some(Plan::SinglePass),
             Plan::SinglePass => None,
         }
+    }
+
+    /// Whether the function is to be translated with its locals in the frame.
+    pub(super) fn locals_in_frame(self) -> bool {
+        matches!(self, Plan::InFrame | Plan::SinglePass)
     }
 }
 
@@ -58,6 +67,7 @@ mod tests {
 
     #[test]
     fn explosive_shapes_are_compiled_modestly() {
+        let first = |shape| Plan::first(OptLevel::Speed, shape, false);
         let small = Shape {
             loop_depth: 3,
             locals: 50,
@@ -65,22 +75,23 @@ mod tests {
             blocks: 500,
             proposals: 0,
         };
-        assert_eq!(Plan::first(OptLevel::Speed, small), Plan::Speed);
-        assert_eq!(Plan::first(OptLevel::None, small), Plan::None);
+        assert_eq!(first(small), Plan::Speed);
+        assert_eq!(Plan::first(OptLevel::None, small, false), Plan::None);
+        assert_eq!(Plan::first(OptLevel::Speed, small, true), Plan::InFrame);
         let deep = Shape {
             loop_depth: 8000,
             ..small
         };
-        assert_eq!(Plan::first(OptLevel::Speed, deep), Plan::None);
+        assert_eq!(first(deep), Plan::None);
         let long = Shape {
             blocks: 40_000,
             ..small
         };
-        assert_eq!(Plan::first(OptLevel::Speed, long), Plan::None);
+        assert_eq!(first(long), Plan::None);
         let wide = Shape {
             block_params: 10_000,
             ..small
         };
-        assert_eq!(Plan::first(OptLevel::Speed, wide), Plan::SinglePass);
+        assert_eq!(first(wide), Plan::InFrame);
     }
 }

@@ -13,6 +13,7 @@
 //! of calls ([`InlinedBody`]).
 
 use super::frame::Frame;
+use super::variables::Local;
 use super::{FuncTranslator, signature, stack};
 use crate::module::{FuncType, ValType};
 use cranelift_codegen::ir::{InstBuilder, Type, Value};
@@ -51,7 +52,7 @@ pub(super) struct Source {
 pub(super) struct Suspended<'a> {
     source: Source,
     results: &'a [ValType],
-    locals: Vec<Variable>,
+    locals: Vec<Local>,
     reused: usize,
 }
 
@@ -195,7 +196,7 @@ impl<'a> FuncTranslator<'a> {
             }
         };
         self.builder.def_var(variable, value);
-        self.locals.push(variable);
+        self.locals.push(Local::Values(variable));
         self.inlining.taken.push((kind, variable));
     }
 

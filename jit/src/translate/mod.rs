@@ -44,10 +44,11 @@ use crate::settings::Settings;
 use cranelift_codegen::ir::{
     AliasRegion, Block, FuncRef, Function, SigRef, StackSlot, UserFuncName, Value,
 };
-use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use frame::{Frame, Handler};
 use inline::{Inlining, Source};
 use std::collections::HashMap;
+use variables::Local;
 
 /// What the translation of a function reads of its module.
 #[derive(Clone, Copy)]
@@ -107,7 +108,9 @@ pub(super) struct FuncTranslator<'a> {
     control: Vec<Frame>,
     /// Handlers of the `try_table`s around the current point, innermost last.
     handlers: Vec<Handler>,
-    locals: Vec<Variable>,
+    locals: Vec<Local>,
+    /// Whether locals are kept in the frame rather than in values.
+    locals_in_frame: bool,
     /// The body that is being translated.
     source: Source,
     inlining: Inlining,
@@ -135,6 +138,7 @@ impl<'a> FuncTranslator<'a> {
         index: u32,
         func: &'a mut Function,
         context: &'a mut FunctionBuilderContext,
+        locals_in_frame: bool,
     ) -> FuncTranslator<'a> {
         let ty = env.module.func_type(index);
         let abi = CallAbi::new(ty);
@@ -160,6 +164,7 @@ impl<'a> FuncTranslator<'a> {
             control: Vec::new(),
             handlers: Vec::new(),
             locals: Vec::new(),
+            locals_in_frame,
             source: Source::root(index),
             inlining: Inlining::default(),
             offset: 0,
@@ -182,23 +187,6 @@ impl<'a> FuncTranslator<'a> {
             .control
             .push(Frame::function(exit, ty.results.len()));
         translator
-    }
-
-    /// Declares `count` further locals, all zero or null.
-    pub(super) fn declare_locals(&mut self, count: u32, ty: ValType) {
-        let zero = self.zero(ty);
-        for _ in 0..count {
-            self.declare_local(ty, zero);
-        }
-    }
-
-    fn declare_local(&mut self, ty: ValType, value: Value) {
-        let var = self.builder.declare_var(signature::clif_type(ty));
-        if stack::is_collected(ty) {
-            self.builder.declare_var_needs_stack_map(var);
-        }
-        self.builder.def_var(var, value);
-        self.locals.push(var);
     }
 
     /// A new block whose parameters have these types.

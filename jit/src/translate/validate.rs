@@ -14,6 +14,10 @@ use wasmparser::{
 };
 
 /// Validates `body`, function `index` of the module, and translates it into `func`.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what is read, what is written, what is reused"
+)]
 pub(crate) fn translate_function(
     env: FuncEnv<'_>,
     index: u32,
@@ -22,12 +26,13 @@ pub(crate) fn translate_function(
     func: &mut Function,
     context: &mut FunctionBuilderContext,
     config: TargetFrontendConfig,
+    locals_in_frame: bool,
 ) -> Result<Translated, CompileError> {
     let mut reader = body.get_binary_reader();
     let locals = read_locals(env, index, &mut reader, validator)?;
-    let mut translator = FuncTranslator::new(env, index, func, context);
+    let mut translator = FuncTranslator::new(env, index, func, context, locals_in_frame);
     for ty in locals {
-        translator.declare_locals(1, ty);
+        translator.declare_zero_local(ty);
     }
     let first_offset = reader.original_position() as u32;
     drive(&mut reader, validator, &mut translator)?;

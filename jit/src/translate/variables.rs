@@ -3,27 +3,75 @@
 use super::FuncTranslator;
 use super::flags::sealed;
 use super::signature::clif_type;
+use super::stack::is_collected;
 use crate::abi::GlobalPlace;
 use crate::module::{ConstOp, ValType};
 use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
-use cranelift_codegen::ir::{InstBuilder, Value, types};
+use cranelift_codegen::ir::{
+    InstBuilder, StackSlot, StackSlotData, StackSlotKind, Type, Value, types,
+};
+use cranelift_frontend::Variable;
+
+/// Where a local is kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Local {
+    /// In values that the frontend follows through the blocks.
+    Values(Variable),
+    /// In the frame: slower, but no block needs a parameter for it.
+    Slot(StackSlot, Type),
+}
 
 impl FuncTranslator<'_> {
     pub(super) fn visit_local_get(&mut self, local_index: u32) {
-        let value = self.builder.use_var(self.locals[local_index as usize]);
+        let value = match self.locals[local_index as usize] {
+            Local::Values(variable) => self.builder.use_var(variable),
+            Local::Slot(slot, ty) => self.ins().stack_load(types::I64, ty, slot, 0),
+        };
         self.push1(value);
     }
 
     pub(super) fn visit_local_set(&mut self, local_index: u32) {
         let value = self.pop1();
-        self.builder
-            .def_var(self.locals[local_index as usize], value);
+        self.set_local(self.locals[local_index as usize], value);
     }
 
     pub(super) fn visit_local_tee(&mut self, local_index: u32) {
         let value = self.peek1();
-        self.builder
-            .def_var(self.locals[local_index as usize], value);
+        self.set_local(self.locals[local_index as usize], value);
+    }
+
+    fn set_local(&mut self, local: Local, value: Value) {
+        match local {
+            Local::Values(variable) => self.builder.def_var(variable, value),
+            Local::Slot(slot, _) => {
+                self.ins().stack_store(types::I64, value, slot, 0);
+            }
+        }
+    }
+
+    /// Declares a local of the function itself, with its first value.
+    pub(super) fn declare_local(&mut self, ty: ValType, value: Value) {
+        let clif = clif_type(ty);
+        // Stack maps list values only.
+        let local = if self.locals_in_frame && !is_collected(ty) {
+            let align = clif.bytes().ilog2() as u8;
+            let data = StackSlotData::new(StackSlotKind::ExplicitSlot, clif.bytes(), align);
+            Local::Slot(self.builder.create_sized_stack_slot(data), clif)
+        } else {
+            let variable = self.builder.declare_var(clif);
+            if is_collected(ty) {
+                self.builder.declare_var_needs_stack_map(variable);
+            }
+            Local::Values(variable)
+        };
+        self.set_local(local, value);
+        self.locals.push(local);
+    }
+
+    /// Declares a local that is zero or null.
+    pub(super) fn declare_zero_local(&mut self, ty: ValType) {
+        let zero = self.zero(ty);
+        self.declare_local(ty, zero);
     }
 
     pub(super) fn visit_global_get(&mut self, global_index: u32) {
@@ -60,7 +108,7 @@ impl FuncTranslator<'_> {
                 let cell = self.sealed_field(offset);
                 let flags = self.cell_flags();
                 // A handle fills its 64-bit slot, so that whoever reads the cell sees no stale half.
-                let value = if super::stack::is_collected(content) {
+                let value = if is_collected(content) {
                     self.zero_extend(value)
                 } else {
                     value

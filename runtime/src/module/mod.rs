@@ -1,7 +1,9 @@
 //! Modules: compiled code with everything that is declared, ready to be instantiated in any store.
 
+mod described;
 mod serialize;
 
+pub use described::{SerializedContents, SerializedModule};
 pub(crate) use serialize::is_serialized;
 
 use crate::vm::{FileMap, LoadedModule, Parts};

@@ -10,6 +10,7 @@
 //! mismatch names the setting. The checksums find accidents; they do not make foreign code safe: that
 //! of the head is always compared, that of the rest only where all bytes are in memory anyway.
 
+use super::ModuleStats;
 use crate::vm::{Bytes, FileMap, Image, LoadedModule, Parts, Plan, Template, Text, page_size};
 use crate::{Engine, Error, Result};
 use craneway_jit::CodeMemory;
@@ -21,6 +22,8 @@ use std::sync::Arc;
 
 const MAGIC: &[u8; 8] = b"\x7fCRNWAY\0";
 const VERSION: u32 = 2;
+/// The setting that decides whether metadata can be understood at all.
+const VERSION_NAME: &str = "craneway version";
 /// Magic, version, page size, three lengths; both checksums come behind.
 const FIELDS: usize = 8 + 4 + 4 + 3 * 8;
 const CHECKSUM: usize = 32;
@@ -38,12 +41,15 @@ type Metadata<M, L> = (
     [u64; 3],
 );
 
+/// Names and values of settings.
+pub(super) type Key = Vec<(String, String)>;
+
 pub(crate) fn is_serialized(bytes: &[u8]) -> bool {
     bytes.starts_with(MAGIC)
 }
 
 /// Everything that decides whether code fits, by name.
-fn key(engine: &Engine) -> Vec<(String, String)> {
+fn key(engine: &Engine) -> Key {
     // Exhaustive: a setting that is added must be thought about here.
     let Settings {
         features,
@@ -59,7 +65,7 @@ fn key(engine: &Engine) -> Vec<(String, String)> {
     let passes = engine.compiler().settings().enabled_passes().names();
     let builtins: Vec<&str> = Builtin::ALL.iter().map(|b| b.name()).collect();
     let mut key = vec![
-        ("craneway version", env!("CARGO_PKG_VERSION").to_string()),
+        (VERSION_NAME, env!("CARGO_PKG_VERSION").to_string()),
         ("code generator version", cranelift_version().to_string()),
         ("target", engine.target()),
         ("optimisation level", format!("{opt_level:?}")),
@@ -101,8 +107,8 @@ pub(super) fn write(engine: &Engine, loaded: &LoadedModule) -> Result<Vec<u8>> {
     let settings = postcard::to_allocvec(&key(engine))?;
     let metadata = postcard::to_allocvec(&metadata)?;
     let places = Places::new(
-        settings.len(),
-        metadata.len(),
+        PREFIX + settings.len() + metadata.len(),
+        page_size(),
         [image, memory, text].map(<[u8]>::len),
     );
     let places = places.ok_or_else(|| crate::format_err!("the compiled module is too large"))?;
@@ -142,9 +148,8 @@ struct Places {
 }
 
 impl Places {
-    /// `None` if the lengths overflow.
-    fn new(settings: usize, metadata: usize, lengths: [usize; 3]) -> Option<Places> {
-        let mut at = PREFIX.checked_add(settings)?.checked_add(metadata)?;
+    /// Where parts of these lengths lie behind a head that ends at `at`. `None` if the lengths overflow.
+    fn new(mut at: usize, page: usize, lengths: [usize; 3]) -> Option<Places> {
         let mut place = |length: usize, align: usize| {
             let start = at.checked_next_multiple_of(align)?;
             at = start.checked_add(length)?;
@@ -152,8 +157,8 @@ impl Places {
         };
         Some(Places {
             image: place(lengths[0], 8)?,
-            memory: place(lengths[1], page_size())?,
-            text: place(lengths[2], page_size())?,
+            memory: place(lengths[1], page)?,
+            text: place(lengths[2], page)?,
         })
     }
 }
@@ -174,14 +179,15 @@ fn damaged(why: impl std::fmt::Display) -> Error {
     crate::format_err!("the compiled module is damaged: {why}")
 }
 
-/// A head whose checksum is right and whose settings are the engine's.
-struct Head {
-    metadata: Metadata<Module, VmLayout>,
-    places: Places,
+/// A head whose checksum is right, not decoded but for the settings.
+struct Raw<'a> {
+    page: usize,
+    settings: Key,
+    metadata: &'a [u8],
     end: usize,
 }
 
-fn read_head(engine: &Engine, bytes: &[u8]) -> Result<Head> {
+fn read_raw(bytes: &[u8]) -> Result<Raw<'_>> {
     crate::ensure!(is_serialized(bytes), "not a compiled module of craneway");
     let prefix: &[u8; PREFIX] = bytes.first_chunk().ok_or_else(|| truncated(bytes))?;
     let word = |at: usize| {
@@ -193,11 +199,6 @@ fn read_head(engine: &Engine, bytes: &[u8]) -> Result<Head> {
     crate::ensure!(
         version == VERSION,
         "the compiled module has format version {version}; this build reads {VERSION}"
-    );
-    crate::ensure!(
-        page as usize == page_size(),
-        "the compiled module is for pages of {page} bytes; this machine has {}",
-        page_size()
     );
     let length = |n: usize| {
         let raw = prefix[16 + 8 * n..]
@@ -226,21 +227,84 @@ fn read_head(engine: &Engine, bytes: &[u8]) -> Result<Head> {
         checksum_of_head(bytes, end).as_bytes() == &prefix[FIELDS..FIELDS + CHECKSUM],
         damaged("its checksum does not match")
     );
-    let theirs: Vec<(String, String)> =
-        postcard::from_bytes(&bytes[PREFIX..split]).map_err(damaged)?;
-    compare(&key(engine), &theirs)?;
-    let metadata: Metadata<Module, VmLayout> =
-        postcard::from_bytes(&bytes[split..end]).map_err(damaged)?;
-    let lengths = metadata
-        .6
-        .map(|length| usize::try_from(length).unwrap_or(usize::MAX));
-    let places = Places::new(settings, end - split, lengths);
-    let places = places.filter(|p| p.text.end == bytes.len());
-    Ok(Head {
-        metadata,
-        places: places.ok_or_else(|| damaged("its parts do not fit"))?,
+    Ok(Raw {
+        page: page as usize,
+        settings: postcard::from_bytes(&bytes[PREFIX..split]).map_err(damaged)?,
+        metadata: &bytes[split..end],
         end,
     })
+}
+
+/// A head whose settings are the engine's.
+struct Head {
+    metadata: Metadata<Module, VmLayout>,
+    places: Places,
+    end: usize,
+}
+
+impl Raw<'_> {
+    /// What the metadata says, and where the parts lie if all bytes together are `all`.
+    fn decode(&self, all: usize) -> Result<(Metadata<Module, VmLayout>, Places)> {
+        let metadata: Metadata<Module, VmLayout> =
+            postcard::from_bytes(self.metadata).map_err(damaged)?;
+        let lengths = metadata
+            .6
+            .map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+        let places = Places::new(self.end, self.page, lengths).filter(|p| p.text.end == all);
+        Ok((
+            metadata,
+            places.ok_or_else(|| damaged("its parts do not fit"))?,
+        ))
+    }
+}
+
+fn read_head(engine: &Engine, bytes: &[u8]) -> Result<Head> {
+    let raw = read_raw(bytes)?;
+    crate::ensure!(
+        raw.page == page_size(),
+        "the compiled module is for pages of {} bytes; this machine has {}",
+        raw.page,
+        page_size()
+    );
+    compare(&key(engine), &raw.settings)?;
+    let (metadata, places) = raw.decode(bytes.len())?;
+    Ok(Head {
+        metadata,
+        places,
+        end: raw.end,
+    })
+}
+
+/// What bytes say of themselves, whatever the settings they were compiled with: these, and what they
+/// declare if this version wrote it (others may have other metadata). All bytes are checked.
+pub(super) fn describe(bytes: &[u8]) -> Result<(Key, Option<(Module, ModuleStats)>)> {
+    let raw = read_raw(bytes)?;
+    check_rest(bytes, raw.end)?;
+    let ours = (VERSION_NAME, env!("CARGO_PKG_VERSION"));
+    if !raw.settings.iter().any(|(n, v)| (&**n, &**v) == ours) {
+        return Ok((raw.settings, None));
+    }
+    let ((module, layout, _, _, data_bytes, ..), places) = raw.decode(bytes.len())?;
+    let stats = ModuleStats {
+        functions: module
+            .functions
+            .len()
+            .saturating_sub(module.imported_functions as usize),
+        wasm_code_bytes: module.code_bytes,
+        text_bytes: places.text.len(),
+        data_bytes: data_bytes as usize,
+        field_bytes: layout.field_bytes() as usize,
+    };
+    Ok((raw.settings, Some((module, stats))))
+}
+
+/// Compares the checksum of everything behind the head.
+fn check_rest(bytes: &[u8], head_end: usize) -> Result<()> {
+    crate::ensure!(
+        blake3::hash(&bytes[head_end..]).as_bytes() == &bytes[FIELDS + CHECKSUM..PREFIX],
+        damaged("its checksum does not match")
+    );
+    Ok(())
 }
 
 impl Head {
@@ -270,10 +334,7 @@ impl Head {
 /// Reads bytes, all of which are checked and then copied.
 pub(super) fn read(engine: &Engine, bytes: &[u8]) -> Result<Parts> {
     let head = read_head(engine, bytes)?;
-    crate::ensure!(
-        blake3::hash(&bytes[head.end..]).as_bytes() == &bytes[FIELDS + CHECKSUM..PREFIX],
-        damaged("its checksum does not match")
-    );
+    check_rest(bytes, head.end)?;
     let text = Text::Copied(Box::new(CodeMemory::new(&bytes[head.places.text.clone()])?));
     head.into_parts(|range| Bytes::Owned(bytes[range].into()), text)
 }
@@ -291,7 +352,7 @@ pub(super) fn map(engine: &Engine, file: FileMap) -> Result<Parts> {
     head.into_parts(|range| Bytes::Mapped(file.clone(), range), text)
 }
 
-fn compare(ours: &[(String, String)], theirs: &[(String, String)]) -> Result<()> {
+fn compare(ours: &Key, theirs: &Key) -> Result<()> {
     for (name, want) in ours {
         let got = theirs.iter().find(|t| t.0 == *name).map(|t| &t.1);
         crate::ensure!(

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod child;
+mod lists;
 mod skips;
 mod suites;
 mod table;
@@ -18,7 +19,7 @@ use craneway::Engine;
 use craneway_spec_tests::{Failure, Mode, Options, Summary, run_script};
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use skips::{REWRITES, SKIPS};
+use skips::{REWRITES, SKIPS, skipped_assertions};
 use suites::{SUITES, Suite};
 use table::Outcome;
 
@@ -56,6 +57,9 @@ fn main() -> ExitCode {
             }
         }
     }
+    trials.push(Trial::test("lists", || {
+        lists::check().map_err(Failed::from)
+    }));
     let conclusion = libtest_mimic::run(&args, trials);
     let outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
     if !args.list && !outcomes.is_empty() && !child::is_child() {
@@ -92,10 +96,23 @@ impl Run {
             .collect();
         let name = format!("{}/{}", suite.name, self.file);
         let summary = run_script(&name, &rewritten(suite, &self.file, self.text), &options);
-        let verdict = if summary.success() {
-            Ok(())
-        } else {
+        let mut skipped: Vec<usize> = summary
+            .skipped
+            .iter()
+            .filter(|skip| skip.assertion)
+            .map(|skip| skip.line)
+            .collect();
+        skipped.sort_unstable();
+        let listed = skipped_assertions(suite.name, &self.file);
+        let verdict = if !summary.success() {
             Err(complaint(&summary).into())
+        } else if skipped != listed {
+            Err(format!(
+                "the assertions skipped are in the lines {skipped:?}, but skips.rs lists {listed:?}"
+            )
+            .into())
+        } else {
+            Ok(())
         };
         child::leave(&summary)?;
         self.keep(summary, outcomes);

@@ -440,95 +440,9 @@ async fn links_renames_and_removals() {
         let outer = tree();
         let root = outer.path().join("in");
         let mut guest = Guest::resolving(&root, way).await;
-        assert_eq!(
-            guest
-                .two_paths("path_link", (DIR, "file"), (DIR, "sub/hard"))
-                .await,
-            Ok(())
-        );
-        assert_eq!(
-            guest.stat(DIR, "file", false).await.expect("there")[24],
-            2,
-            "two links"
-        );
-        assert_eq!(
-            guest.two_paths("path_link", (DIR, "sub"), (DIR, "x")).await,
-            Err(Errno::Perm)
-        );
-        assert_eq!(
-            guest
-                .two_paths("path_link", (DIR, "file"), (DIR, "x/"))
-                .await,
-            Err(Errno::Noent)
-        );
-        guest.put(0, b"good");
-        assert_eq!(
-            guest.call("path_link", &[3, 1, 0, 4, 3, 0, 4]).await,
-            Err(Errno::Inval),
-            "following"
-        );
-        assert_eq!(
-            guest.at("path_remove_directory", DIR, "sub", &[]).await,
-            Err(Errno::Notempty)
-        );
-        assert_eq!(
-            guest.at("path_remove_directory", DIR, "file", &[]).await,
-            Err(Errno::Notdir)
-        );
-        assert_eq!(
-            guest.at("path_unlink_file", DIR, "sub", &[]).await,
-            Err(Errno::Isdir)
-        );
-        assert_eq!(
-            guest.at("path_unlink_file", DIR, "file/", &[]).await,
-            Err(Errno::Notdir)
-        );
-        assert_eq!(
-            guest
-                .two_paths("path_rename", (DIR, "file"), (DIR, "sub"))
-                .await,
-            Err(Errno::Isdir)
-        );
-        assert_eq!(
-            guest
-                .two_paths("path_rename", (DIR, "sub"), (DIR, "file"))
-                .await,
-            Err(Errno::Notdir)
-        );
-        assert_eq!(
-            guest
-                .two_paths("path_rename", (DIR, "file"), (DIR, "sub/moved"))
-                .await,
-            Ok(())
-        );
-        assert_eq!(guest.symlink("target-of-link", DIR, "link").await, Ok(()));
-        assert_eq!(guest.symlink("x", DIR, "link").await, Err(Errno::Exist));
-        guest.put(0, &[9; 32]);
-        assert_eq!(
-            guest.at("path_readlink", DIR, "link", &[0, 6, 100]).await,
-            Ok(())
-        );
-        assert_eq!(
-            (guest.u32(100), guest.get(0, 8)),
-            (6, b"target\x09\x09".to_vec()),
-            "cut to the buffer"
-        );
-        assert_eq!(
-            guest
-                .at("path_readlink", DIR, "./link", &[0, 32, 100])
-                .await,
-            Ok(())
-        );
-        assert_eq!(
-            (guest.u32(100), guest.get(0, 14)),
-            (14, b"target-of-link".to_vec())
-        );
-        assert_eq!(
-            guest
-                .at("path_readlink", DIR, "sub/moved", &[0, 32, 100])
-                .await,
-            Err(Errno::Inval)
-        );
+        hard_links(&mut guest).await;
+        refused_removals_and_renames(&mut guest).await;
+        symbolic_links(&mut guest).await;
         assert_eq!(
             guest.at("path_create_directory", DIR, "d/", &[]).await,
             Ok(())
@@ -545,6 +459,105 @@ async fn links_renames_and_removals() {
         );
         assert!(root.join("e").is_dir());
     }
+}
+
+async fn hard_links(guest: &mut Guest) {
+    assert_eq!(
+        guest
+            .two_paths("path_link", (DIR, "file"), (DIR, "sub/hard"))
+            .await,
+        Ok(())
+    );
+    assert_eq!(
+        guest.stat(DIR, "file", false).await.expect("there")[24],
+        2,
+        "two links"
+    );
+    assert_eq!(
+        guest.two_paths("path_link", (DIR, "sub"), (DIR, "x")).await,
+        Err(Errno::Perm)
+    );
+    assert_eq!(
+        guest
+            .two_paths("path_link", (DIR, "file"), (DIR, "x/"))
+            .await,
+        Err(Errno::Noent)
+    );
+    guest.put(0, b"good");
+    assert_eq!(
+        guest.call("path_link", &[3, 1, 0, 4, 3, 0, 4]).await,
+        Err(Errno::Inval),
+        "following"
+    );
+}
+
+/// The last one is not refused: `file` is `sub/moved` from then on.
+async fn refused_removals_and_renames(guest: &mut Guest) {
+    assert_eq!(
+        guest.at("path_remove_directory", DIR, "sub", &[]).await,
+        Err(Errno::Notempty)
+    );
+    assert_eq!(
+        guest.at("path_remove_directory", DIR, "file", &[]).await,
+        Err(Errno::Notdir)
+    );
+    assert_eq!(
+        guest.at("path_unlink_file", DIR, "sub", &[]).await,
+        Err(Errno::Isdir)
+    );
+    assert_eq!(
+        guest.at("path_unlink_file", DIR, "file/", &[]).await,
+        Err(Errno::Notdir)
+    );
+    assert_eq!(
+        guest
+            .two_paths("path_rename", (DIR, "file"), (DIR, "sub"))
+            .await,
+        Err(Errno::Isdir)
+    );
+    assert_eq!(
+        guest
+            .two_paths("path_rename", (DIR, "sub"), (DIR, "file"))
+            .await,
+        Err(Errno::Notdir)
+    );
+    assert_eq!(
+        guest
+            .two_paths("path_rename", (DIR, "file"), (DIR, "sub/moved"))
+            .await,
+        Ok(())
+    );
+}
+
+async fn symbolic_links(guest: &mut Guest) {
+    assert_eq!(guest.symlink("target-of-link", DIR, "link").await, Ok(()));
+    assert_eq!(guest.symlink("x", DIR, "link").await, Err(Errno::Exist));
+    guest.put(0, &[9; 32]);
+    assert_eq!(
+        guest.at("path_readlink", DIR, "link", &[0, 6, 100]).await,
+        Ok(())
+    );
+    assert_eq!(
+        (guest.u32(100), guest.get(0, 8)),
+        (6, b"target\x09\x09".to_vec()),
+        "cut to the buffer"
+    );
+    assert_eq!(
+        guest
+            .at("path_readlink", DIR, "./link", &[0, 32, 100])
+            .await,
+        Ok(())
+    );
+    assert_eq!(
+        (guest.u32(100), guest.get(0, 14)),
+        (14, b"target-of-link".to_vec())
+    );
+    assert_eq!(
+        guest
+            .at("path_readlink", DIR, "sub/moved", &[0, 32, 100])
+            .await,
+        Err(Errno::Inval)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
