@@ -5,6 +5,7 @@ use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{
     Block, DataFlowGraph, Function, Inst, InstructionData, Opcode, Type, Value, types,
 };
+use std::collections::HashMap;
 
 /// The instruction that defines `value`, if it is one.
 pub(super) fn def(dfg: &DataFlowGraph, value: Value) -> Option<Inst> {
@@ -92,6 +93,23 @@ pub(super) fn extends_for_free(dfg: &DataFlowGraph, value: Value) -> bool {
 /// The last instruction of a block.
 pub(super) fn terminator(func: &Function, block: Block) -> Option<Inst> {
     func.layout.last_inst(block)
+}
+
+/// Has every instruction use what `replaced` says instead of its operands.
+pub(super) fn replace_values(func: &mut Function, replaced: &HashMap<Value, Value>) {
+    if replaced.is_empty() {
+        return;
+    }
+    let mut block = func.layout.entry_block();
+    while let Some(this) = block {
+        let mut inst = func.layout.first_inst(this);
+        while let Some(at) = inst {
+            func.dfg
+                .map_inst_values(at, |value| replaced.get(&value).copied().unwrap_or(value));
+            inst = func.layout.next_inst(at);
+        }
+        block = func.layout.next_block(this);
+    }
 }
 
 /// Removes pure operations that nothing uses.

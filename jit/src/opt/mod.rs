@@ -12,13 +12,21 @@
 //!   memory      accesses to memory, indices as sums
 //!   lowering    which values a machine instruction reads
 //!   induction   loop variables that index memory have 64 bits
+//!   anchor      constants in indices go to offsets
 //!   compare     loop exits compare the next value, which lives anyway
+//!   extend      indices are zero-extended where that is free
+//!   forms       immediates, memory operands, masks
+//!   hoist       cheap operations leave loops
 //!   reschedule  pure operations move up to where an operand dies
 //! ```
 //! It must never know about wasm: what a pass relies on has to be in the IR.
 
+mod anchor;
 mod code;
 mod compare;
+mod extend;
+mod forms;
+mod hoist;
 mod induction;
 mod lowering;
 mod memory;
@@ -51,7 +59,11 @@ type Pass = fn(&mut Unit<'_>) -> bool;
 /// The passes after the mid-end, in order.
 const AFTER: &[(PassId, Pass)] = &[
     (PassId::Induction, induction::run),
+    (PassId::Anchor, anchor::run),
     (PassId::Compare, compare::run),
+    (PassId::Extend, extend::run),
+    (PassId::Forms, forms::run),
+    (PassId::Hoist, hoist::run),
 ];
 
 /// What comes last: it moves operations to where they are best computed.
