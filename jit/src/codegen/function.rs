@@ -1,6 +1,7 @@
 //! One function: translated, optimised, compiled, with retries.
 
 use super::isa::Isas;
+use super::placement::start_in_line;
 use super::plan::Plan;
 use crate::error::{CompileError, CompileErrorKind};
 use crate::module::FunctionBody;
@@ -21,6 +22,8 @@ pub(crate) struct CompiledFunction {
     pub(crate) index: u32,
     /// The code and its tables; none if every call of it is inlined.
     pub(crate) code: Option<CompiledCode>,
+    /// How many bytes behind the start of a cache line it is to start.
+    pub(crate) start_in_line: u32,
     /// Places that refer to other functions.
     pub(crate) relocations: Vec<Relocation>,
     /// Bodies inlined into it.
@@ -134,6 +137,7 @@ impl Worker {
         Ok(CompiledFunction {
             index,
             code: None,
+            start_in_line: 0,
             relocations: Vec::new(),
             inlined: Vec::new(),
             first_offset: operators.map_or(0, |r| r.original_position() as u32),
@@ -160,7 +164,7 @@ impl Worker {
             };
             generate(&mut self.context, isas, current, passes, facts, self.see)
                 .map_err(Failure::Generator)?;
-            self.finish(body.to_validate.index, translated)
+            self.finish(body.to_validate.index, translated, passes)
                 .map_err(Failure::Module)
         }));
         match result {
@@ -196,6 +200,7 @@ impl Worker {
         &mut self,
         index: u32,
         translated: Translated,
+        passes: Passes,
     ) -> Result<CompiledFunction, CompileError> {
         let code = self.context.take_compiled_code().ok_or_else(|| {
             CompileError::new(
@@ -207,9 +212,18 @@ impl Worker {
         if !translated.inlined.is_empty() {
             PassId::Inline.count();
         }
+        let start_in_line = if passes.has(PassId::Place) {
+            start_in_line(&code)
+        } else {
+            0
+        };
+        if start_in_line != 0 {
+            PassId::Place.count();
+        }
         Ok(CompiledFunction {
             index,
             code: Some(code),
+            start_in_line,
             relocations,
             inlined: translated.inlined,
             first_offset: translated.first_offset,

@@ -32,6 +32,10 @@ pub(super) fn mask(ty: Type) -> u64 {
 /// `value` as the sum of another value and a constant, in its own type.
 pub(super) fn plus_const(dfg: &DataFlowGraph, value: Value) -> Option<(Value, u64)> {
     let inst = def(dfg, value)?;
+    if let Some((a, b)) = binary(dfg, inst, Opcode::Isub) {
+        let c = int_const(dfg, b)?.wrapping_neg() & mask(dfg.value_type(value));
+        return int_const(dfg, a).is_none().then_some((a, c));
+    }
     let (a, b) = binary(dfg, inst, Opcode::Iadd)?;
     match (int_const(dfg, a), int_const(dfg, b)) {
         (None, Some(c)) => Some((a, c)),

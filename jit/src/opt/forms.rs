@@ -14,6 +14,7 @@
 //! narrow loads and extensions, masks and shifts by constants.
 
 use super::Unit;
+use super::bits::possible_bits;
 use super::code::{binary, def, int_const, mask, replace_values};
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::SecondaryMap;
@@ -21,9 +22,6 @@ use cranelift_codegen::ir::{
     Endianness, Function, Inst, InstBuilder, InstructionData, Opcode, Type, Value, types,
 };
 use std::collections::HashMap;
-
-/// How deep the computation of a value is looked through for the bits that it can have.
-const MAX_DEPTH: u32 = 4;
 
 pub(super) fn run(unit: &mut Unit<'_>) -> bool {
     let func = &mut *unit.func;
@@ -130,54 +128,13 @@ fn useless_mask(func: &Function, inst: Inst, replaced: &mut HashMap<Value, Value
     }
     for (value, constant) in [(a, b), (b, a)] {
         if let Some(constant) = int_const(&func.dfg, constant)
-            && possible_bits(func, value, MAX_DEPTH) & !constant == 0
+            && possible_bits(func, value) & !constant == 0
         {
             replaced.insert(result, value);
             return true;
         }
     }
     false
-}
-
-/// All bits that may be set in an integer value.
-fn possible_bits(func: &Function, value: Value, depth: u32) -> u64 {
-    let dfg = &func.dfg;
-    let all = mask(dfg.value_type(value));
-    let Some(inst) = def(dfg, value).filter(|_| depth > 0) else {
-        return all;
-    };
-    let constant = |value: Value| int_const(dfg, value);
-    let bits = match dfg.insts[inst] {
-        InstructionData::UnaryImm { .. } => constant(value).unwrap_or(all),
-        InstructionData::Load { opcode, .. } => match opcode {
-            Opcode::Uload8 => 0xff,
-            Opcode::Uload16 => 0xffff,
-            Opcode::Uload32 => 0xffff_ffff,
-            _ => all,
-        },
-        InstructionData::Unary { opcode, arg } => match opcode {
-            Opcode::Uextend | Opcode::Ireduce if dfg.value_type(arg).bits() <= 64 => {
-                possible_bits(func, arg, depth - 1)
-            }
-            _ => all,
-        },
-        InstructionData::Binary { opcode, args } => {
-            let bits = |value| possible_bits(func, value, depth - 1);
-            match opcode {
-                Opcode::Band => bits(args[0]) & bits(args[1]),
-                Opcode::Bor | Opcode::Bxor => bits(args[0]) | bits(args[1]),
-                Opcode::Ushr => match constant(args[1]) {
-                    Some(count) => {
-                        bits(args[0]) >> (count & u64::from(dfg.value_type(value).bits() - 1))
-                    }
-                    None => all,
-                },
-                _ => all,
-            }
-        }
-        _ => all,
-    };
-    bits & all
 }
 
 #[cfg(test)]

@@ -4,8 +4,7 @@
 //! uses it, because that is cheap and takes no register beyond `x`. In a loop it is paid in every
 //! iteration, and where the loop needs `x` for nothing else, it saves no register: the result could
 //! live through the loop instead of `x`. Such operations move to the end of the block before the
-//! innermost loop. Constants of floats that no instruction can take from memory are moved as well:
-//! two instructions each time.
+//! innermost loop.
 //!
 //! **Sound** because the operations are pure, their operands are defined outside the loop and so
 //! dominate its header, and the block before the loop, being the only way in, is dominated by
@@ -18,22 +17,9 @@ use cranelift_codegen::ir::{Block, Function, Inst, InstructionData, Opcode, Valu
 use cranelift_codegen::loop_analysis::Loop;
 use std::collections::HashMap;
 
-/// Float values that a loop may have from outside, with those that are moved.
-const MAX_FLOATS: usize = 6;
-
 pub(super) fn run(unit: &mut Unit<'_>) -> bool {
-    let mut bodies: HashMap<Loop, Vec<Block>> = HashMap::new();
-    for block in unit.func.layout.blocks() {
-        if let Some(inside) = unit.loops.innermost_loop(block) {
-            bodies.entry(inside).or_default().push(block);
-        }
-    }
     // Only loops without loops in them: what is moved out lives through all of the loop.
-    for inside in unit.loops.loops() {
-        if let Some(outer) = unit.loops.loop_parent(inside) {
-            bodies.remove(&outer);
-        }
-    }
+    let bodies = innermost(unit);
     let mut changed = false;
     let mut replaced = HashMap::new();
     for inside in unit.loops.loops() {
@@ -47,8 +33,24 @@ pub(super) fn run(unit: &mut Unit<'_>) -> bool {
     changed
 }
 
+/// The blocks of every loop without loops in it.
+pub(super) fn innermost(unit: &Unit<'_>) -> HashMap<Loop, Vec<Block>> {
+    let mut bodies: HashMap<Loop, Vec<Block>> = HashMap::new();
+    for block in unit.func.layout.blocks() {
+        if let Some(inside) = unit.loops.innermost_loop(block) {
+            bodies.entry(inside).or_default().push(block);
+        }
+    }
+    for inside in unit.loops.loops() {
+        if let Some(outer) = unit.loops.loop_parent(inside) {
+            bodies.remove(&outer);
+        }
+    }
+    bodies
+}
+
 /// The last instruction of the only block that leads into the loop.
-fn entry(unit: &Unit<'_>, inside: Loop) -> Option<Inst> {
+pub(super) fn entry(unit: &Unit<'_>, inside: Loop) -> Option<Inst> {
     let header = unit.loops.loop_header(inside);
     let mut outside = unit
         .cfg
@@ -62,7 +64,7 @@ fn entry(unit: &Unit<'_>, inside: Loop) -> Option<Inst> {
     terminator(unit.func, before)
 }
 
-fn is_outside(unit: &Unit<'_>, inside: Loop, value: Value) -> bool {
+pub(super) fn is_outside(unit: &Unit<'_>, inside: Loop, value: Value) -> bool {
     let home = match unit.func.dfg.value_def(value) {
         ValueDef::Result(inst, _) => unit.func.layout.inst_block(inst),
         ValueDef::Param(block, _) => Some(block),
@@ -94,27 +96,17 @@ fn visit(
     if calls {
         return false;
     }
-    let floats = readers
-        .keys()
-        .filter(|v| !unit.func.dfg.value_type(**v).is_int() && is_outside(unit, inside, **v))
-        .count();
-    let mut room = MAX_FLOATS.saturating_sub(floats);
     let mut moved: HashMap<Key, Value> = HashMap::new();
     // How many operations of the loop would no longer read a value.
     let mut takers: HashMap<Value, u32> = HashMap::new();
     let chosen: Vec<(Inst, Key)> = insts
         .iter()
         .filter_map(|inst| Some((*inst, key(unit, inside, *inst)?)))
-        .filter(|(inst, key)| {
-            let result = unit.func.dfg.first_result(*inst);
-            matches!(key, Key::Float(_)) || readers.contains_key(&result)
-        })
+        .filter(|(inst, _)| readers.contains_key(&unit.func.dfg.first_result(*inst)))
         .collect();
-    for (inst, key) in &chosen {
-        if let Key::Operation(..) = key {
-            for value in reads(unit.func, *inst) {
-                *takers.entry(value).or_default() += 1;
-            }
+    for (inst, _) in &chosen {
+        for value in reads(unit.func, *inst) {
+            *takers.entry(value).or_default() += 1;
         }
     }
     for (inst, key) in chosen {
@@ -123,15 +115,9 @@ fn visit(
             replaced.insert(result, *known);
             continue;
         }
-        match key {
-            Key::Operation(..) => {
-                let read = reads(unit.func, inst);
-                if read.iter().any(|v| takers.get(v) != readers.get(v)) {
-                    continue;
-                }
-            }
-            Key::Float(_) if room == 0 => continue,
-            Key::Float(_) => room -= 1,
+        let read = reads(unit.func, inst);
+        if read.iter().any(|v| takers.get(v) != readers.get(v)) {
+            continue;
         }
         move_before(unit.func, inst, before);
         moved.insert(key, result);
@@ -139,57 +125,26 @@ fn visit(
     !moved.is_empty()
 }
 
-/// What an operation computes, for finding it again in another block.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Key {
-    /// Opcode, the operand that is not constant, the constant.
-    Operation(Opcode, Value, i64),
-    /// A float's bits.
-    Float(u64),
-}
+/// What an operation computes, for finding it again in another block: opcode, the operand that is
+/// not constant, the constant.
+type Key = (Opcode, Value, i64);
 
 /// `inst` as an operation that may move.
 fn key(unit: &Unit<'_>, inside: Loop, inst: Inst) -> Option<Key> {
     let func = &*unit.func;
-    match func.dfg.insts[inst] {
-        InstructionData::UnaryIeee64 { imm, .. } if is_first_operand(func, inst) => {
-            Some(Key::Float(imm.bits()))
-        }
-        InstructionData::Binary { opcode, args } if is_pure(func, inst) => {
-            let constant = def(&func.dfg, args[1])?;
-            let InstructionData::UnaryImm { imm, .. } = func.dfg.insts[constant] else {
-                return None;
-            };
-            let movable = matches!(
-                opcode,
-                Opcode::Iadd | Opcode::Isub | Opcode::Band | Opcode::Bor | Opcode::Bxor
-            );
-            (movable && is_outside(unit, inside, args[0])).then_some(Key::Operation(
-                opcode,
-                args[0],
-                imm.bits(),
-            ))
-        }
-        _ => None,
-    }
-}
-
-/// Whether the only reader of a float constant wants it in a register: the dividend of a division,
-/// what is subtracted from.
-fn is_first_operand(func: &Function, constant: Inst) -> bool {
-    let value = func.dfg.first_result(constant);
-    let mut next = func.layout.next_inst(constant);
-    while let Some(inst) = next {
-        next = func.layout.next_inst(inst);
-        if func.dfg.inst_values(inst).any(|v| v == value) {
-            return matches!(
-                func.dfg.insts[inst],
-                InstructionData::Binary { opcode: Opcode::Fdiv | Opcode::Fsub, args }
-                    if args[0] == value && args[1] != value
-            );
-        }
-    }
-    false
+    let InstructionData::Binary { opcode, args } = func.dfg.insts[inst] else {
+        return None;
+    };
+    let constant = def(&func.dfg, args[1])?;
+    let InstructionData::UnaryImm { imm, .. } = func.dfg.insts[constant] else {
+        return None;
+    };
+    let movable = matches!(
+        opcode,
+        Opcode::Iadd | Opcode::Isub | Opcode::Band | Opcode::Bor | Opcode::Bxor
+    );
+    let moves = movable && is_pure(func, inst) && is_outside(unit, inside, args[0]);
+    moves.then_some((opcode, args[0], imm.bits()))
 }
 
 /// Moves an operation with its constant to before `at`.
@@ -275,50 +230,5 @@ mod tests {
         "#]],
         );
         check(super::run, &text("v1"), expect![["unchanged\n"]]);
-    }
-
-    #[test]
-    fn a_dividend_is_kept_in_a_register() {
-        check(
-            super::run,
-            "function %f(i64, i32) {
-            block0(v0: i64, v1: i32):
-                jump block1(v1)
-            block1(v2: i32):
-                v3 = load.f64 v0
-                v4 = f64const 0x1.8p3
-                v5 = fdiv v4, v3
-                store v5, v0
-                v6 = f64const 0x1.8p4
-                v7 = fadd v5, v6
-                store v7, v0
-                v8 = iconst.i32 1
-                v9 = iadd v2, v8
-                brif v9, block1(v9), block2
-            block2:
-                return
-            }",
-            expect![[r#"
-                function %f(i64, i32) fast {
-                block0(v0: i64, v1: i32):
-                    v4 = f64const 0x1.8000000000000p3
-                    jump block1(v1)
-
-                block1(v2: i32):
-                    v3 = load.f64 v0
-                    v5 = fdiv.f64 v4, v3  ; v4 = 0x1.8000000000000p3
-                    store v5, v0
-                    v6 = f64const 0x1.8000000000000p4
-                    v7 = fadd v5, v6  ; v6 = 0x1.8000000000000p4
-                    store v7, v0
-                    v8 = iconst.i32 1
-                    v9 = iadd v2, v8  ; v8 = 1
-                    brif v9, block1(v9), block2
-
-                block2:
-                    return
-                }
-            "#]],
-        );
     }
 }

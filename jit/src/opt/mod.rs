@@ -9,6 +9,7 @@
 //! ```text
 //!   switches    names of passes, sets of them, counters
 //!   code        reading instructions: constants, purity, uses
+//!   bits        which bits a value can have
 //!   memory      accesses to memory, indices as sums
 //!   lowering    which values a machine instruction reads
 //!   induction   loop variables that index memory have 64 bits
@@ -17,14 +18,17 @@
 //!   extend      indices are zero-extended where that is free
 //!   forms       immediates, memory operands, masks
 //!   hoist       cheap operations leave loops
+//!   floats      float constants of inner loops stay in registers
 //!   reschedule  pure operations move up to where an operand dies
 //! ```
 //! It must never know about wasm: what a pass relies on has to be in the IR.
 
 mod anchor;
+mod bits;
 mod code;
 mod compare;
 mod extend;
+mod floats;
 mod forms;
 mod hoist;
 mod induction;
@@ -64,6 +68,7 @@ const AFTER: &[(PassId, Pass)] = &[
     (PassId::Extend, extend::run),
     (PassId::Forms, forms::run),
     (PassId::Hoist, hoist::run),
+    (PassId::Floats, floats::run),
 ];
 
 /// What comes last: it moves operations to where they are best computed.

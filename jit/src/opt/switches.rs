@@ -39,7 +39,9 @@ passes! {
     Extend "extend" "zero-extend indices where that costs nothing: loads and block parameters have 64 bits";
     Forms "forms" "immediates, memory operands and masks take the form the machine does best";
     Hoist "hoist" "cheap operations on values from outside a loop are computed before it";
+    Floats "floats" "float constants of inner loops stay in registers";
     Reschedule "reschedule" "compute as soon as that frees a register";
+    Place "place" "functions start where their inner loops lie in the fewest cache lines";
 }
 
 impl PassId {
