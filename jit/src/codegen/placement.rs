@@ -29,15 +29,13 @@ struct Extent {
 
 /// How many bytes behind the start of a line `code` is to start.
 pub(crate) fn start_in_line(code: &CompiledCode) -> u32 {
-    let bounds = loops(
-        &code.bb_starts,
-        &code.bb_edges,
-        code.buffer.data().len() as u32,
-    );
     if code.buffer.alignment > STEP {
         return 0;
     }
-    best(&bounds)
+    let len = code.buffer.data().len() as u32;
+    let bounds = loops(&code.bb_starts, &code.bb_edges, len);
+    let calls: Vec<u32> = code.buffer.call_sites().map(|site| site.ret_addr).collect();
+    best(&bounds, &calls)
 }
 
 /// The loops of a function, from where its blocks start and which jump where.
@@ -58,8 +56,10 @@ fn loops(starts: &[u32], edges: &[(u32, u32)], len: u32) -> Vec<Extent> {
     found
 }
 
-/// The start with the lowest cost; of equals the first.
-fn best(loops: &[Extent]) -> u32 {
+/// The start with the lowest cost; of equals the first. A loop with one of the `calls` (their
+/// return addresses) in it does not count: its time goes elsewhere, and functions that are called
+/// are better entered at the start of a line.
+fn best(loops: &[Extent], calls: &[u32]) -> u32 {
     if loops.is_empty() || loops.len() > MAX_LOOPS {
         return 0;
     }
@@ -71,7 +71,8 @@ fn best(loops: &[Extent]) -> u32 {
         let around = |b: &&Extent| *b != a && b.start <= a.start && a.end <= b.end;
         loops.iter().filter(around).count() as u32
     };
-    let short = |a: &&Extent| a.end - a.start <= MAX_LOOP && inner(a);
+    let calls = |a: &Extent| calls.iter().any(|call| a.start < *call && *call <= a.end);
+    let short = |a: &&Extent| a.end - a.start <= MAX_LOOP && inner(a) && !calls(a);
     let weighted: Vec<(Extent, u32)> = loops
         .iter()
         .filter(short)
@@ -123,10 +124,11 @@ mod tests {
     fn the_inner_loop_decides() {
         let extent = |start, end| Extent { start, end };
         // 40 bytes from 50: in one line if the function starts at 16 (66 to 106) or 32.
-        assert_eq!(best(&[extent(50, 90)]), 16);
+        assert_eq!(best(&[extent(50, 90)], &[]), 16);
         // A second one that is not inside another would rather start at 0, but weighs less.
         let all = [extent(0, 60), extent(45, 200), extent(50, 90)];
-        assert_eq!(best(&all), 16);
-        assert_eq!(best(&[]), 0);
+        assert_eq!(best(&all, &[]), 16);
+        assert_eq!(best(&[], &[]), 0);
+        assert_eq!(best(&[extent(50, 90)], &[60]), 0);
     }
 }

@@ -110,6 +110,8 @@ fn split(func: &Function, value: Value) -> (Value, u32) {
 
 fn visit(unit: &mut Unit<'_>, base: Value, block: Block, anchors: &mut Anchors) -> bool {
     let mut changed = false;
+    // The sums of addresses and small values that this block has computed.
+    let mut sums: HashMap<(Value, Value), Value> = HashMap::new();
     let mut next = unit.func.layout.first_inst(block);
     while let Some(inst) = next {
         next = unit.func.layout.next_inst(inst);
@@ -147,7 +149,9 @@ fn visit(unit: &mut Unit<'_>, base: Value, block: Block, anchors: &mut Anchors) 
         if let Some((anchor, added, small)) = with_small(unit.func, anchors, value, constant, limit)
             && fits(&added)
         {
-            let address = sum(unit.func, inst, anchor.address, small);
+            let address = *sums
+                .entry((anchor.address, small))
+                .or_insert_with(|| sum(unit.func, inst, anchor.address, small));
             redirect(unit.func, inst, address, access.offset + added as i32);
             changed = true;
             continue;

@@ -6,6 +6,7 @@
 //!
 //! ```text
 //!   v = load.i32 a                     w = uload32 a;  v = ireduce w;  uextend(v) is w
+//!   v = uload8.i32 a                   w = uload8.i64 a;  the same
 //!   block(v: i32)                      block(w: i64):  v = ireduce w;  uextend(v) is w
 //!   jump block(x)                      jump block(uextend(x))
 //! ```
@@ -88,12 +89,18 @@ fn is_loaded(func: &Function, value: Value) -> bool {
         return false;
     };
     match func.dfg.insts[inst] {
-        InstructionData::Load { opcode, .. } => opcode == Opcode::Load,
+        InstructionData::Load { opcode, .. } => {
+            matches!(opcode, Opcode::Load | Opcode::Uload8 | Opcode::Uload16)
+        }
         InstructionData::Unary {
             opcode: Opcode::Ireduce,
             arg,
         } => {
-            def(&func.dfg, arg).is_some_and(|inst| func.dfg.insts[inst].opcode() == Opcode::Uload32)
+            let wide = |inst| {
+                let opcode = func.dfg.insts[inst].opcode();
+                matches!(opcode, Opcode::Uload32 | Opcode::Uload16 | Opcode::Uload8)
+            };
+            def(&func.dfg, arg).is_some_and(wide)
         }
         _ => false,
     }
@@ -128,7 +135,7 @@ fn widen_passed_loads(
 fn widen_load(func: &mut Function, value: Value) -> Option<Value> {
     let inst = def(&func.dfg, value)?;
     let InstructionData::Load {
-        opcode: Opcode::Load,
+        opcode,
         arg,
         flags,
         offset,
@@ -139,7 +146,12 @@ fn widen_load(func: &mut Function, value: Value) -> Option<Value> {
     let flags = func.dfg.mem_flags[flags];
     let mut cursor = FuncCursor::new(func).at_inst(inst);
     cursor.set_srcloc(cursor.func.srcloc(inst));
-    let whole = cursor.ins().uload32(flags, arg, offset);
+    let whole = match opcode {
+        Opcode::Load => cursor.ins().uload32(flags, arg, offset),
+        Opcode::Uload8 => cursor.ins().uload8(types::I64, flags, arg, offset),
+        Opcode::Uload16 => cursor.ins().uload16(types::I64, flags, arg, offset),
+        _ => return None,
+    };
     func.dfg.detach_inst_results(inst);
     insert_low(func, value, whole, inst);
     func.layout.remove_inst(inst);

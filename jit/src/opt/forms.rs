@@ -4,6 +4,7 @@
 //!   istore8 (iconst.i32 c)            store (iconst.i8 c)      an immediate instead of a register
 //!   bitcast.T (load.i8x16 a)          load.T a                 a memory operand instead of a load
 //!   band x, c   where x <= c          x                        x has no other bits
+//!   bor (ishl x, n) (ushr x, w - n)   shuffle x                lanes turned by whole bytes
 //! ```
 //!
 //! **Sound.** A narrow store writes the low bits of its operand, which are those of the narrow
@@ -11,7 +12,8 @@
 //! bytes as a load of the other type, on little-endian machines, which the pass asks of the
 //! bitcast's flags and the machine's; it is done only if every use of the load is that bitcast. The
 //! last drops a mask of ones over all bits that `x` can have, which follows from how `x` is computed:
-//! narrow loads and extensions, masks and shifts by constants.
+//! narrow loads and extensions, masks and shifts by constants. Turning a lane of `w` bits by a
+//! multiple of 8 moves its bytes, and lanes lie in memory order, which all casts between must keep.
 
 use super::Unit;
 use super::bits::possible_bits;
@@ -44,6 +46,7 @@ pub(super) fn run(unit: &mut Unit<'_>) -> bool {
             Opcode::Istore32 => store_constant(func, inst, types::I32),
             Opcode::Bitcast => typed_load(func, inst, &uses),
             Opcode::Band => useless_mask(func, inst, &mut replaced),
+            Opcode::Bor | Opcode::Bxor => turned_lanes(func, inst),
             _ => false,
         };
     }
@@ -114,6 +117,70 @@ fn typed_load(func: &mut Function, inst: Inst, uses: &SecondaryMap<Value, u32>) 
     func.set_srcloc(typed, location);
     func.layout.remove_inst(load);
     true
+}
+
+/// Turns lanes by whole bytes with one shuffle instead of two shifts and a union.
+fn turned_lanes(func: &mut Function, inst: Inst) -> bool {
+    let InstructionData::Binary { args, .. } = func.dfg.insts[inst] else {
+        return false;
+    };
+    let result = func.dfg.first_result(inst);
+    if func.dfg.value_type(result) != types::I8X16 {
+        return false;
+    }
+    let found = turn(func, args[0], args[1]).or_else(|| turn(func, args[1], args[0]));
+    let Some((value, lane, by)) = found else {
+        return false;
+    };
+    let mut bytes = [0u8; 16];
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        let (start, within) = (at / lane * lane, at % lane);
+        *byte = (start + (within + lane - by) % lane) as u8;
+    }
+    let mask = func.dfg.immediates.push(bytes.as_slice().into());
+    let shuffle = InstructionData::Shuffle {
+        opcode: Opcode::Shuffle,
+        args: [value, value],
+        imm: mask,
+    };
+    func.dfg.insts[inst] = shuffle;
+    true
+}
+
+/// `left | right` as a value of 16 bytes with its lanes, of so many bytes, turned left by so many.
+fn turn(func: &Function, left: Value, right: Value) -> Option<(Value, usize, usize)> {
+    let shifted = |value: Value, opcode: Opcode| {
+        let inst = def(&func.dfg, uncast(func, value))?;
+        let (x, count) = binary(&func.dfg, inst, opcode)?;
+        let lanes = func.dfg.value_type(x).lane_bits();
+        let count = int_const(&func.dfg, count)? as u32 & (lanes - 1);
+        Some((x, lanes, count))
+    };
+    let (x, lanes, up) = shifted(left, Opcode::Ishl)?;
+    let (y, others, down) = shifted(right, Opcode::Ushr)?;
+    let value = uncast(func, x);
+    let turns = lanes == others && up + down == lanes && up % 8 == 0 && value == uncast(func, y);
+    (turns && func.dfg.value_type(value) == types::I8X16).then_some((
+        value,
+        lanes as usize / 8,
+        up as usize / 8,
+    ))
+}
+
+/// The value behind casts between vectors that keep the bytes in memory order.
+fn uncast(func: &Function, mut value: Value) -> Value {
+    while let Some(inst) = def(&func.dfg, value)
+        && let InstructionData::LoadNoOffset {
+            opcode: Opcode::Bitcast,
+            arg,
+            flags,
+        } = func.dfg.insts[inst]
+        && func.dfg.mem_flags[flags].explicit_endianness() == Some(Endianness::Little)
+        && func.dfg.value_type(arg).is_vector()
+    {
+        value = arg;
+    }
+    value
 }
 
 /// Notes that a mask does nothing.
@@ -229,5 +296,45 @@ mod tests {
                 }
             "#]],
         );
+    }
+
+    #[test]
+    fn lanes_are_turned_by_a_shuffle() {
+        let text = |up: u32, down: u32| {
+            format!(
+                "function %f(i8x16) -> i8x16 {{
+                block0(v0: i8x16):
+                    v1 = bitcast.i32x4 little v0
+                    v2 = iconst.i32 {up}
+                    v3 = ishl v1, v2
+                    v4 = bitcast.i8x16 little v3
+                    v5 = iconst.i32 {down}
+                    v6 = ushr v1, v5
+                    v7 = bitcast.i8x16 little v6
+                    v8 = bor v7, v4
+                    return v8
+                }}"
+            )
+        };
+        check(
+            super::run,
+            &text(8, 24),
+            expect![[r#"
+            function %f(i8x16) -> i8x16 fast {
+            block0(v0: i8x16):
+                v1 = bitcast.i32x4 little v0
+                v2 = iconst.i32 8
+                v3 = ishl v1, v2  ; v2 = 8
+                v4 = bitcast.i8x16 little v3
+                v5 = iconst.i32 24
+                v6 = ushr v1, v5  ; v5 = 24
+                v7 = bitcast.i8x16 little v6
+                v8 = shuffle v0, v0, 0x0e0d0c0f0a09080b0605040702010003
+                return v8
+            }
+        "#]],
+        );
+        check(super::run, &text(12, 20), expect![["unchanged\n"]]);
+        check(super::run, &text(16, 8), expect![["unchanged\n"]]);
     }
 }
