@@ -20,6 +20,7 @@
 //!   hoist       cheap operations leave loops
 //!   floats      float constants of inner loops stay in registers
 //!   reschedule  pure operations move up to where an operand dies
+//!   rebase      inner loops short of registers get a copy of the base
 //! ```
 //! It must never know about wasm: what a pass relies on has to be in the IR.
 
@@ -34,6 +35,7 @@ mod hoist;
 mod induction;
 mod lowering;
 mod memory;
+mod rebase;
 mod reschedule;
 mod switches;
 #[cfg(test)]
@@ -71,8 +73,11 @@ const AFTER: &[(PassId, Pass)] = &[
     (PassId::Floats, floats::run),
 ];
 
-/// What comes last: it moves operations to where they are best computed.
-const LAST: &[(PassId, Pass)] = &[(PassId::Reschedule, reschedule::run)];
+/// What comes last, for the register allocator.
+const LAST: &[(PassId, Pass)] = &[
+    (PassId::Reschedule, reschedule::run),
+    (PassId::Rebase, rebase::run),
+];
 
 /// Runs the passes of `enabled` on a function that the mid-end has optimised.
 pub(crate) fn after_mid_end(context: &mut Context, enabled: Passes, facts: Facts) {
