@@ -20,7 +20,7 @@
 //!   hoist       cheap operations leave loops
 //!   floats      float constants of inner loops stay in registers
 //!   reschedule  pure operations move up to where an operand dies
-//!   rebase      inner loops short of registers get a copy of the base
+//!   split       inner loops short of registers get copies of what comes from outside
 //! ```
 //! It must never know about wasm: what a pass relies on has to be in the IR.
 
@@ -35,8 +35,8 @@ mod hoist;
 mod induction;
 mod lowering;
 mod memory;
-mod rebase;
 mod reschedule;
+mod split;
 mod switches;
 #[cfg(test)]
 mod testing;
@@ -76,7 +76,7 @@ const AFTER: &[(PassId, Pass)] = &[
 /// What comes last, for the register allocator.
 const LAST: &[(PassId, Pass)] = &[
     (PassId::Reschedule, reschedule::run),
-    (PassId::Rebase, rebase::run),
+    (PassId::Split, split::run),
 ];
 
 /// Runs the passes of `enabled` on a function that the mid-end has optimised.

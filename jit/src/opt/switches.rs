@@ -41,7 +41,7 @@ passes! {
     Hoist "hoist" "cheap operations on values from outside a loop are computed before it";
     Floats "floats" "float constants of inner loops stay in registers";
     Reschedule "reschedule" "compute as soon as that frees a register";
-    Rebase "rebase" "inner loops that are short of registers get a copy of the base of their own";
+    Split "split" "inner loops that are short of registers get copies of what comes from outside";
     Place "place" "functions start where their inner loops lie in the fewest cache lines";
 }
 
