@@ -51,8 +51,12 @@ builtins! {
     MemoryGrow "memory_grow" (memory: I32, delta: I64) -> I64;
     /// `memory.copy`.
     MemoryCopy "memory_copy" (dst_memory: I32, src_memory: I32, dst: I64, src: I64, len: I64);
+    /// `memory.copy` within the memory that vmctx is the base of, quick for short ranges.
+    MemoryCopyDirect "memory_copy_direct" (dst: I64, src: I64, len: I64);
     /// `memory.fill`.
     MemoryFill "memory_fill" (memory: I32, dst: I64, value: I32, len: I64);
+    /// `memory.fill` of the memory that vmctx is the base of, quick for short ranges.
+    MemoryFillDirect "memory_fill_direct" (dst: I64, value: I32, len: I64);
     /// `memory.init`.
     MemoryInit "memory_init" (memory: I32, segment: I32, dst: I64, src: I32, len: I32);
     /// `data.drop`.

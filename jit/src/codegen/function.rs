@@ -2,6 +2,7 @@
 
 use super::burden;
 use super::isa::Isas;
+use super::placement::start_in_line;
 use super::plan::Plan;
 use crate::error::{CompileError, CompileErrorKind};
 use crate::module::FunctionBody;
@@ -23,6 +24,8 @@ pub(crate) struct CompiledFunction {
     pub(crate) index: u32,
     /// The code and its tables; none if every call of it is inlined.
     pub(crate) code: Option<CompiledCode>,
+    /// How many bytes behind the start of a cache line it is to start.
+    pub(crate) start_in_line: u32,
     /// Places that refer to other functions.
     pub(crate) relocations: Vec<Relocation>,
     /// Bodies inlined into it.
@@ -136,6 +139,7 @@ impl Worker {
         Ok(CompiledFunction {
             index,
             code: None,
+            start_in_line: 0,
             relocations: Vec::new(),
             inlined: Vec::new(),
             first_offset: operators.map_or(0, |r| r.original_position() as u32),
@@ -180,7 +184,8 @@ impl Worker {
             };
             generate(&mut self.context, isas, current, passes, facts, self.see)
                 .map_err(Failure::Generator)?;
-            self.finish(index, translated).map_err(Failure::Module)
+            self.finish(index, translated, passes)
+                .map_err(Failure::Module)
         }));
         match result {
             Ok(Ok(done)) => Ok(done),
@@ -217,6 +222,7 @@ impl Worker {
         &mut self,
         index: u32,
         translated: Translated,
+        passes: Passes,
     ) -> Result<CompiledFunction, CompileError> {
         let code = self.context.take_compiled_code().ok_or_else(|| {
             CompileError::new(
@@ -228,9 +234,18 @@ impl Worker {
         if !translated.inlined.is_empty() {
             PassId::Inline.count();
         }
+        let start_in_line = if passes.has(PassId::Place) {
+            start_in_line(&code)
+        } else {
+            0
+        };
+        if start_in_line != 0 {
+            PassId::Place.count();
+        }
         Ok(CompiledFunction {
             index,
             code: Some(code),
+            start_in_line,
             relocations,
             inlined: translated.inlined,
             first_offset: translated.first_offset,

@@ -101,7 +101,7 @@ fn build(
         ("unwind_info", "false"),
         ("is_pic", "false"),
         ("use_colocated_libcalls", "true"),
-        ("machine_code_cfg_info", "false"),
+        ("machine_code_cfg_info", "true"),
     ];
     for (name, value) in values {
         flags

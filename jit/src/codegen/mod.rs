@@ -5,6 +5,7 @@
 //!   plan      how a function may be compiled, by its shape
 //!   burden    whether the register allocator would take too long over it
 //!   function  translate → optimise → our passes → compile, retried with less ambition on failure
+//!   placement where in a cache line a function is to start
 //! ```
 //! It must never know where the code will lie, nor what other functions look like.
 
@@ -17,7 +18,9 @@ mod golden;
 #[cfg(test)]
 mod identity;
 mod isa;
+mod placement;
 mod plan;
 
 pub(crate) use function::{CompiledFunction, Worker};
 pub(crate) use isa::Isas;
+pub(crate) use placement::LINE;

@@ -2,7 +2,7 @@
 //!
 //! It must never produce an absolute address: every relocation but a relative call is an error.
 
-use crate::codegen::CompiledFunction;
+use crate::codegen::{CompiledFunction, LINE};
 use crate::error::{CompileError, CompileErrorKind};
 use crate::image::{
     CallSite, FuncRange, Handler, HandlerTag, Image, InlinedRange, NO_LOCATION, StackMap,
@@ -13,9 +13,6 @@ use cranelift_codegen::{
     CompiledCode, ExceptionContextLoc, FinalizedMachCallSite, FinalizedMachExceptionHandler,
 };
 
-/// Functions start at multiples of this: a cache line, so that where a loop lies in its lines does
-/// not depend on the functions before.
-const FUNCTION_ALIGN: u32 = 64;
 /// What lies between functions: `int3`, so that a wild jump stops.
 const FILLER: u8 = 0xcc;
 /// Largest text whose every relative call reaches.
@@ -62,8 +59,10 @@ fn place(functions: &[CompiledFunction]) -> Result<Vec<FuncRange>, CompileError>
             });
             continue;
         };
-        let align = u64::from(code.buffer.alignment.max(FUNCTION_ALIGN));
-        let start = end.next_multiple_of(align);
+        // In a cache line of its own, so that where a loop lies in its lines does not depend on
+        // the functions before.
+        let align = u64::from(code.buffer.alignment.max(LINE));
+        let start = end.next_multiple_of(align) + u64::from(function.start_in_line);
         let len = code.buffer.data().len() as u64;
         end = start + len;
         if end > MAX_TEXT {

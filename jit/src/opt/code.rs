@@ -5,6 +5,7 @@ use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{
     Block, DataFlowGraph, Function, Inst, InstructionData, Opcode, Type, Value, types,
 };
+use std::collections::HashMap;
 
 /// The instruction that defines `value`, if it is one.
 pub(super) fn def(dfg: &DataFlowGraph, value: Value) -> Option<Inst> {
@@ -31,6 +32,10 @@ pub(super) fn mask(ty: Type) -> u64 {
 /// `value` as the sum of another value and a constant, in its own type.
 pub(super) fn plus_const(dfg: &DataFlowGraph, value: Value) -> Option<(Value, u64)> {
     let inst = def(dfg, value)?;
+    if let Some((a, b)) = binary(dfg, inst, Opcode::Isub) {
+        let c = int_const(dfg, b)?.wrapping_neg() & mask(dfg.value_type(value));
+        return int_const(dfg, a).is_none().then_some((a, c));
+    }
     let (a, b) = binary(dfg, inst, Opcode::Iadd)?;
     match (int_const(dfg, a), int_const(dfg, b)) {
         (None, Some(c)) => Some((a, c)),
@@ -92,6 +97,23 @@ pub(super) fn extends_for_free(dfg: &DataFlowGraph, value: Value) -> bool {
 /// The last instruction of a block.
 pub(super) fn terminator(func: &Function, block: Block) -> Option<Inst> {
     func.layout.last_inst(block)
+}
+
+/// Has every instruction use what `replaced` says instead of its operands.
+pub(super) fn replace_values(func: &mut Function, replaced: &HashMap<Value, Value>) {
+    if replaced.is_empty() {
+        return;
+    }
+    let mut block = func.layout.entry_block();
+    while let Some(this) = block {
+        let mut inst = func.layout.first_inst(this);
+        while let Some(at) = inst {
+            func.dfg
+                .map_inst_values(at, |value| replaced.get(&value).copied().unwrap_or(value));
+            inst = func.layout.next_inst(at);
+        }
+        block = func.layout.next_block(this);
+    }
 }
 
 /// Removes pure operations that nothing uses.

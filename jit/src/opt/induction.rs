@@ -42,7 +42,7 @@
 //! register, and only `d` goes to the displacement, which was not negative.
 
 use super::Unit;
-use super::code::{def, plus_const, terminator};
+use super::code::{def, plus_const, replace_values, terminator};
 use super::memory::{self, Access, Sum, access, const32, redirect, sum_of};
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::SecondaryMap;
@@ -442,20 +442,7 @@ impl Widener<'_, '_> {
                 }
             }
         }
-        if replaced.is_empty() {
-            return;
-        }
-        let func = &mut *self.unit.func;
-        let mut block = func.layout.entry_block();
-        while let Some(this) = block {
-            let mut inst = func.layout.first_inst(this);
-            while let Some(at) = inst {
-                func.dfg
-                    .map_inst_values(at, |value| replaced.get(&value).copied().unwrap_or(value));
-                inst = func.layout.next_inst(at);
-            }
-            block = func.layout.next_block(this);
-        }
+        replace_values(self.unit.func, &replaced);
     }
 }
 

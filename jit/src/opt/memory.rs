@@ -41,25 +41,35 @@ pub(super) fn base(func: &Function) -> Option<Value> {
     func.dfg.block_params(entry).first().copied()
 }
 
+/// The address operand of a load or store, without the offset.
+pub(super) fn address_of(func: &Function, inst: Inst) -> Option<Value> {
+    match func.dfg.insts[inst] {
+        InstructionData::Load { arg, .. } => Some(arg),
+        InstructionData::Store { args, .. } => Some(args[1]),
+        _ => None,
+    }
+}
+
+/// The address operand of a load or store in the memories' region, if its offset is not negative.
+pub(super) fn address_in_region(unit: &Unit<'_>, inst: Inst) -> Option<Value> {
+    let func = &*unit.func;
+    let (InstructionData::Load { offset, flags, .. }
+    | InstructionData::Store { offset, flags, .. }) = func.dfg.insts[inst]
+    else {
+        return None;
+    };
+    let region = func.dfg.mem_flags[flags].alias_region()?;
+    let ours = func.dfg.alias_regions[region].user_id == unit.facts.region;
+    (ours && i32::from(offset) >= 0)
+        .then(|| address_of(func, inst))
+        .flatten()
+}
+
 /// `inst` as an access.
 pub(super) fn access(unit: &Unit<'_>, base: Value, inst: Inst) -> Option<Access> {
     let func = &*unit.func;
-    let (address, offset, flags) = match func.dfg.insts[inst] {
-        InstructionData::Load {
-            arg, offset, flags, ..
-        } => (arg, offset, flags),
-        InstructionData::Store {
-            args,
-            offset,
-            flags,
-            ..
-        } => (args[1], offset, flags),
-        _ => return None,
-    };
-    let region = func.dfg.mem_flags[flags].alias_region()?;
-    if func.dfg.alias_regions[region].user_id != unit.facts.region || i32::from(offset) < 0 {
-        return None;
-    }
+    let address = address_in_region(unit, inst)?;
+    let offset = func.dfg.insts[inst].load_store_offset()?;
     let (a, b) = binary(&func.dfg, def(&func.dfg, address)?, Opcode::Iadd)?;
     let wide = match (a == base, b == base) {
         (true, false) => b,
@@ -70,7 +80,7 @@ pub(super) fn access(unit: &Unit<'_>, base: Value, inst: Inst) -> Option<Access>
     Some(Access {
         inst,
         index,
-        offset: offset.into(),
+        offset,
     })
 }
 

@@ -9,20 +9,34 @@
 //! ```text
 //!   switches    names of passes, sets of them, counters
 //!   code        reading instructions: constants, purity, uses
+//!   bits        which bits a value can have
 //!   memory      accesses to memory, indices as sums
 //!   lowering    which values a machine instruction reads
 //!   induction   loop variables that index memory have 64 bits
+//!   anchor      constants in indices go to offsets
 //!   compare     loop exits compare the next value, which lives anyway
+//!   extend      indices are zero-extended where that is free
+//!   forms       immediates, memory operands, masks
+//!   hoist       cheap operations leave loops
+//!   floats      float constants of inner loops stay in registers
 //!   reschedule  pure operations move up to where an operand dies
+//!   split       inner loops short of registers get copies of what comes from outside
 //! ```
 //! It must never know about wasm: what a pass relies on has to be in the IR.
 
+mod anchor;
+mod bits;
 mod code;
 mod compare;
+mod extend;
+mod floats;
+mod forms;
+mod hoist;
 mod induction;
 mod lowering;
 mod memory;
 mod reschedule;
+mod split;
 mod switches;
 #[cfg(test)]
 mod testing;
@@ -51,11 +65,19 @@ type Pass = fn(&mut Unit<'_>) -> bool;
 /// The passes after the mid-end, in order.
 const AFTER: &[(PassId, Pass)] = &[
     (PassId::Induction, induction::run),
+    (PassId::Anchor, anchor::run),
     (PassId::Compare, compare::run),
+    (PassId::Extend, extend::run),
+    (PassId::Forms, forms::run),
+    (PassId::Hoist, hoist::run),
+    (PassId::Floats, floats::run),
 ];
 
-/// What comes last: it moves operations to where they are best computed.
-const LAST: &[(PassId, Pass)] = &[(PassId::Reschedule, reschedule::run)];
+/// What comes last, for the register allocator.
+const LAST: &[(PassId, Pass)] = &[
+    (PassId::Reschedule, reschedule::run),
+    (PassId::Split, split::run),
+];
 
 /// Runs the passes of `enabled` on a function that the mid-end has optimised.
 pub(crate) fn after_mid_end(context: &mut Context, enabled: Passes, facts: Facts) {

@@ -34,8 +34,15 @@ macro_rules! passes {
 passes! {
     Inline "inline" "translate calls of small functions in place";
     Induction "induction" "loop variables that index memory have 64 bits and need no address arithmetic";
+    Anchor "anchor" "constants added to an index go to the offset where an access proves it does not wrap";
     Compare "compare" "loop exits compare the value handed to the next iteration";
+    Extend "extend" "zero-extend indices where that costs nothing: loads and block parameters have 64 bits";
+    Forms "forms" "immediates, memory operands and masks take the form the machine does best";
+    Hoist "hoist" "cheap operations on values from outside a loop are computed before it";
+    Floats "floats" "float constants of inner loops stay in registers";
     Reschedule "reschedule" "compute as soon as that frees a register";
+    Split "split" "inner loops that are short of registers get copies of what comes from outside";
+    Place "place" "functions start where their inner loops lie in the fewest cache lines";
 }
 
 impl PassId {

@@ -1,4 +1,4 @@
-//! Linear memories: address computation, scalar loads and stores, size, growth and bulk operations.
+//! Linear memories: address computation, scalar loads and stores, size and growth.
 //!
 //! ```text
 //!   memory 0 of the instance   vmctx + zext(index) + offset, no check: the guard covers 4 GiB + 2 GiB
@@ -145,36 +145,6 @@ impl FuncTranslator<'_> {
             .call_builtin(Builtin::MemoryGrow, &[memory, delta])
             .expect("declared with a result");
         self.push_memory_size(mem, old);
-    }
-
-    pub(super) fn visit_memory_copy(&mut self, dst_mem: u32, src_mem: u32) {
-        let (dst, src, len) = self.pop3();
-        let (dst, src, len) = (
-            self.zero_extend(dst),
-            self.zero_extend(src),
-            self.zero_extend(len),
-        );
-        let (to, from) = (self.const_i32(dst_mem), self.const_i32(src_mem));
-        self.call_builtin(Builtin::MemoryCopy, &[to, from, dst, src, len]);
-    }
-
-    pub(super) fn visit_memory_fill(&mut self, mem: u32) {
-        let (dst, value, len) = self.pop3();
-        let (dst, len) = (self.zero_extend(dst), self.zero_extend(len));
-        let memory = self.const_i32(mem);
-        self.call_builtin(Builtin::MemoryFill, &[memory, dst, value, len]);
-    }
-
-    pub(super) fn visit_memory_init(&mut self, data_index: u32, mem: u32) {
-        let (dst, src, len) = self.pop3();
-        let dst = self.zero_extend(dst);
-        let (memory, segment) = (self.const_i32(mem), self.const_i32(data_index));
-        self.call_builtin(Builtin::MemoryInit, &[memory, segment, dst, src, len]);
-    }
-
-    pub(super) fn visit_data_drop(&mut self, data_index: u32) {
-        let segment = self.const_i32(data_index);
-        self.call_builtin(Builtin::DataDrop, &[segment]);
     }
 
     fn load(&mut self, memarg: MemArg, ty: Type) {

@@ -5,7 +5,7 @@
 //!   stack       operand stack and the small helpers that all operator families use
 //!   frame       the control stack
 //!   inline      a callee's body translated at its call
-//!   control calls variables memory tables refs exceptions numeric conversions simd atomics
+//!   control calls variables memory bulk tables refs exceptions numeric conversions simd atomics
 //!               one file per family of operators
 //!   signature trap flags
 //!               the conventions of crate::abi in Cranelift's terms
@@ -13,6 +13,7 @@
 //! It must never know how code is optimised, compiled or linked, nor anything of a running store.
 
 mod atomics;
+mod bulk;
 mod calls;
 mod control;
 mod conversions;

@@ -4,7 +4,7 @@
 //! leaves the activation and does not return to wasm.
 
 use super::activation::{Activation, Unwind};
-use super::arch::CallFrame;
+use super::arch::{self, CallFrame};
 use super::exceptions;
 use super::handles::Object;
 use super::host_func::{HostFunc, Outcome, Shim};
@@ -16,8 +16,23 @@ use craneway_jit::abi::{Builtin, BuiltinType, PAYLOAD_SLOT, TablePlace, TrapCode
 use craneway_jit::module::{FuncType, RefType, ValType};
 use std::sync::{Arc, OnceLock};
 
+/// The address by which generated code calls a builtin.
+pub(crate) fn entry(builtin: Builtin) -> usize {
+    static ALL: OnceLock<Vec<usize>> = OnceLock::new();
+    let all = ALL.get_or_init(|| {
+        let entry = |b: &Builtin| {
+            let func = host_func(*b);
+            // SAFETY: the record lives as long as the process.
+            let stub = unsafe { func.record().as_ref() }.code;
+            arch::quick_entry(*b, Arc::as_ptr(func) as usize).unwrap_or(stub)
+        };
+        Builtin::ALL.iter().map(entry).collect()
+    });
+    all[builtin as usize]
+}
+
 /// The host function behind a builtin, one per process.
-pub(crate) fn host_func(builtin: Builtin) -> &'static Arc<HostFunc> {
+fn host_func(builtin: Builtin) -> &'static Arc<HostFunc> {
     static ALL: OnceLock<Vec<Arc<HostFunc>>> = OnceLock::new();
     let all = ALL.get_or_init(|| {
         let make = |b: &Builtin| {
@@ -91,7 +106,13 @@ impl Call<'_> {
 
     /// `len` bytes at `start` of the memory that argument `n` names.
     fn bytes(&self, n: usize, start: u64, len: u64) -> Result<*mut u8, Stop> {
-        let memory = self.store.memory(self.memory(n));
+        self.bytes_of(self.i32(n), start, len)
+    }
+
+    /// `len` bytes at `start` of a memory.
+    fn bytes_of(&self, memory: u32, start: u64, len: u64) -> Result<*mut u8, Stop> {
+        let memory = self.store.instance(self.instance).memory(memory);
+        let memory = self.store.memory(memory);
         memory
             .range(start, len)
             .ok_or(Stop::Trap(TrapCode::HeapOutOfBounds))
@@ -179,7 +200,9 @@ macro_rules! shims {
 shims! {
     MemoryGrow => memory_grow,
     MemoryCopy => memory_copy,
+    MemoryCopyDirect => memory_copy_direct,
     MemoryFill => memory_fill,
+    MemoryFillDirect => memory_fill_direct,
     MemoryInit => memory_init,
     DataDrop => data_drop,
     TableGetFunc => table_get_func,
@@ -211,6 +234,24 @@ fn memory_copy(call: &mut Call<'_>) -> Result<Outcome, Stop> {
     let from = call.bytes(2, src, len)?;
     // SAFETY: both ranges were checked against committed lengths; they may overlap.
     unsafe { std::ptr::copy(from, to, len as usize) };
+    Ok(Outcome::Return)
+}
+
+/// What the quick entry does not do; memory 0 is the one that vmctx is the base of.
+fn memory_copy_direct(call: &mut Call<'_>) -> Result<Outcome, Stop> {
+    let [_, dst, src, len, ..] = call.frame.int;
+    let (to, from) = (call.bytes_of(0, dst, len)?, call.bytes_of(0, src, len)?);
+    // SAFETY: both ranges were checked against the committed length; they may overlap.
+    unsafe { std::ptr::copy(from, to, len as usize) };
+    Ok(Outcome::Return)
+}
+
+/// What the quick entry does not do.
+fn memory_fill_direct(call: &mut Call<'_>) -> Result<Outcome, Stop> {
+    let (dst, value, len) = (call.i64(1), call.i32(2) as u8, call.i64(3));
+    let to = call.bytes_of(0, dst, len)?;
+    // SAFETY: the range was checked against the committed length.
+    unsafe { std::ptr::write_bytes(to, value, len as usize) };
     Ok(Outcome::Return)
 }
 

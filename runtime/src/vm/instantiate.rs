@@ -204,10 +204,9 @@ fn write_fields(store: &mut Store, id: InstanceId) {
     // SAFETY: all offsets are the layout's own, in fields that are still writable and only ours.
     unsafe {
         for builtin in Builtin::ALL {
-            let record = builtins::host_func(*builtin).record();
             instance
                 .field::<usize>(layout.builtin(*builtin))
-                .write(record.as_ref().code);
+                .write(builtins::entry(*builtin));
         }
         for index in 0..instance.module.module().types.len() as u32 {
             instance

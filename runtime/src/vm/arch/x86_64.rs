@@ -18,6 +18,10 @@
 //! preserves them for wasm and `call_host` saves none, unless the call is suspended: then they go
 //! to the HostFrame. rax, r10 and r11 are dead at every function's entry; stubs use only these.
 
+mod bulk;
+
+pub(crate) use bulk::quick_entry;
+
 use crate::vm::activation::Activation;
 use crate::vm::host_func::HostFunc;
 use crate::vm::stack::{STACK_STRIDE, StackHeader};

@@ -1,0 +1,340 @@
+//! Operations take the form for which the machine has the better instruction.
+//!
+//! ```text
+//!   istore8 (iconst.i32 c)            store (iconst.i8 c)      an immediate instead of a register
+//!   bitcast.T (load.i8x16 a)          load.T a                 a memory operand instead of a load
+//!   band x, c   where x <= c          x                        x has no other bits
+//!   bor (ishl x, n) (ushr x, w - n)   shuffle x                lanes turned by whole bytes
+//! ```
+//!
+//! **Sound.** A narrow store writes the low bits of its operand, which are those of the narrow
+//! constant; width, address and flags stay. A load of one 128-bit type and a bitcast read the same
+//! bytes as a load of the other type, on little-endian machines, which the pass asks of the
+//! bitcast's flags and the machine's; it is done only if every use of the load is that bitcast. The
+//! last drops a mask of ones over all bits that `x` can have, which follows from how `x` is computed:
+//! narrow loads and extensions, masks and shifts by constants. Turning a lane of `w` bits by a
+//! multiple of 8 moves its bytes, and lanes lie in memory order, which all casts between must keep.
+
+use super::Unit;
+use super::bits::possible_bits;
+use super::code::{binary, def, int_const, mask, replace_values};
+use cranelift_codegen::cursor::{Cursor, FuncCursor};
+use cranelift_codegen::entity::SecondaryMap;
+use cranelift_codegen::ir::{
+    Endianness, Function, Inst, InstBuilder, InstructionData, Opcode, Type, Value, types,
+};
+use std::collections::HashMap;
+
+pub(super) fn run(unit: &mut Unit<'_>) -> bool {
+    let func = &mut *unit.func;
+    let mut uses: SecondaryMap<Value, u32> = SecondaryMap::with_default(0);
+    let mut insts = Vec::new();
+    for block in func.layout.blocks() {
+        for inst in func.layout.block_insts(block) {
+            for value in func.dfg.inst_values(inst) {
+                uses[value] += 1;
+            }
+            insts.push(inst);
+        }
+    }
+    let mut replaced = HashMap::new();
+    let mut changed = false;
+    for inst in insts {
+        changed |= match func.dfg.insts[inst].opcode() {
+            Opcode::Istore8 => store_constant(func, inst, types::I8),
+            Opcode::Istore16 => store_constant(func, inst, types::I16),
+            Opcode::Istore32 => store_constant(func, inst, types::I32),
+            Opcode::Bitcast => typed_load(func, inst, &uses),
+            Opcode::Band => useless_mask(func, inst, &mut replaced),
+            Opcode::Bor | Opcode::Bxor => turned_lanes(func, inst),
+            _ => false,
+        };
+    }
+    // A mask of a mask: what replaces a value may itself be replaced.
+    let resolve = |mut value: Value| {
+        while let Some(next) = replaced.get(&value) {
+            value = *next;
+        }
+        value
+    };
+    let resolved = replaced.keys().map(|from| (*from, resolve(*from)));
+    let resolved: HashMap<Value, Value> = resolved.collect();
+    replace_values(func, &resolved);
+    changed
+}
+
+/// Stores a constant as one of the width that is stored.
+fn store_constant(func: &mut Function, inst: Inst, ty: Type) -> bool {
+    let InstructionData::Store { args, .. } = func.dfg.insts[inst] else {
+        return false;
+    };
+    let Some(constant) = int_const(&func.dfg, args[0]) else {
+        return false;
+    };
+    let mut cursor = FuncCursor::new(func).at_inst(inst);
+    cursor.set_srcloc(cursor.func.srcloc(inst));
+    let narrow = cursor.ins().iconst(ty, (constant & mask(ty)) as i64);
+    if let InstructionData::Store { opcode, args, .. } = &mut func.dfg.insts[inst] {
+        *opcode = Opcode::Store;
+        args[0] = narrow;
+    }
+    true
+}
+
+/// Loads a vector as the type that it is used as.
+fn typed_load(func: &mut Function, inst: Inst, uses: &SecondaryMap<Value, u32>) -> bool {
+    let InstructionData::LoadNoOffset { arg, flags, .. } = func.dfg.insts[inst] else {
+        return false;
+    };
+    let little = Some(Endianness::Little);
+    let cast_is_little = func.dfg.mem_flags[flags].explicit_endianness() == little;
+    let result = func.dfg.first_result(inst);
+    let ty = func.dfg.value_type(result);
+    let Some(load) = def(&func.dfg, arg).filter(|_| uses[arg] == 1) else {
+        return false;
+    };
+    let InstructionData::Load {
+        opcode: Opcode::Load,
+        flags,
+        ..
+    } = func.dfg.insts[load]
+    else {
+        return false;
+    };
+    let is_little = func.dfg.mem_flags[flags].explicit_endianness() == little;
+    let vectors = ty.is_vector() && func.dfg.value_type(arg).is_vector();
+    if !(cast_is_little && is_little && vectors) || func.layout.inst_block(load).is_none() {
+        return false;
+    }
+    let data = func.dfg.insts[load];
+    func.dfg.detach_inst_results(inst);
+    func.layout.remove_inst(inst);
+    let typed = func.dfg.make_inst(data);
+    func.dfg
+        .make_inst_results_reusing(typed, ty, [Some(result)].into_iter());
+    func.layout.insert_inst(typed, load);
+    let location = func.srcloc(load);
+    func.set_srcloc(typed, location);
+    func.layout.remove_inst(load);
+    true
+}
+
+/// Turns lanes by whole bytes with one shuffle instead of two shifts and a union.
+fn turned_lanes(func: &mut Function, inst: Inst) -> bool {
+    let InstructionData::Binary { args, .. } = func.dfg.insts[inst] else {
+        return false;
+    };
+    let result = func.dfg.first_result(inst);
+    if func.dfg.value_type(result) != types::I8X16 {
+        return false;
+    }
+    let found = turn(func, args[0], args[1]).or_else(|| turn(func, args[1], args[0]));
+    let Some((value, lane, by)) = found else {
+        return false;
+    };
+    let mut bytes = [0u8; 16];
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        let (start, within) = (at / lane * lane, at % lane);
+        *byte = (start + (within + lane - by) % lane) as u8;
+    }
+    let mask = func.dfg.immediates.push(bytes.as_slice().into());
+    let shuffle = InstructionData::Shuffle {
+        opcode: Opcode::Shuffle,
+        args: [value, value],
+        imm: mask,
+    };
+    func.dfg.insts[inst] = shuffle;
+    true
+}
+
+/// `left | right` as a value of 16 bytes with its lanes, of so many bytes, turned left by so many.
+fn turn(func: &Function, left: Value, right: Value) -> Option<(Value, usize, usize)> {
+    let shifted = |value: Value, opcode: Opcode| {
+        let inst = def(&func.dfg, uncast(func, value))?;
+        let (x, count) = binary(&func.dfg, inst, opcode)?;
+        let lanes = func.dfg.value_type(x).lane_bits();
+        let count = int_const(&func.dfg, count)? as u32 & (lanes - 1);
+        Some((x, lanes, count))
+    };
+    let (x, lanes, up) = shifted(left, Opcode::Ishl)?;
+    let (y, others, down) = shifted(right, Opcode::Ushr)?;
+    let value = uncast(func, x);
+    let turns = lanes == others && up + down == lanes && up % 8 == 0 && value == uncast(func, y);
+    (turns && func.dfg.value_type(value) == types::I8X16).then_some((
+        value,
+        lanes as usize / 8,
+        up as usize / 8,
+    ))
+}
+
+/// The value behind casts between vectors that keep the bytes in memory order.
+fn uncast(func: &Function, mut value: Value) -> Value {
+    while let Some(inst) = def(&func.dfg, value)
+        && let InstructionData::LoadNoOffset {
+            opcode: Opcode::Bitcast,
+            arg,
+            flags,
+        } = func.dfg.insts[inst]
+        && func.dfg.mem_flags[flags].explicit_endianness() == Some(Endianness::Little)
+        && func.dfg.value_type(arg).is_vector()
+    {
+        value = arg;
+    }
+    value
+}
+
+/// Notes that a mask does nothing.
+fn useless_mask(func: &Function, inst: Inst, replaced: &mut HashMap<Value, Value>) -> bool {
+    let Some((a, b)) = binary(&func.dfg, inst, Opcode::Band) else {
+        return false;
+    };
+    let result = func.dfg.first_result(inst);
+    let ty = func.dfg.value_type(result);
+    if !ty.is_int() || ty.bits() > 64 {
+        return false;
+    }
+    for (value, constant) in [(a, b), (b, a)] {
+        if let Some(constant) = int_const(&func.dfg, constant)
+            && possible_bits(func, value) & !constant == 0
+        {
+            replaced.insert(result, value);
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::opt::testing::check;
+    use expect_test::expect;
+
+    #[test]
+    fn constants_are_stored_in_their_width() {
+        check(
+            super::run,
+            "function %f(i64) {
+            block0(v0: i64):
+                v1 = iconst.i32 0x1ff
+                istore8 v1, v0+4
+                v2 = iconst.i64 0x8000_0000_0000_8001
+                istore16 v2, v0
+                istore32 v2, v0+8
+                return
+            }",
+            expect![[r#"
+                function %f(i64) fast {
+                block0(v0: i64):
+                    v1 = iconst.i32 511
+                    v3 = iconst.i8 -1
+                    store v3, v0+4  ; v3 = -1
+                    v2 = iconst.i64 -9223372036854743039
+                    v4 = iconst.i16 -32767
+                    store v4, v0  ; v4 = -32767
+                    v5 = iconst.i32 0x8001
+                    store v5, v0+8  ; v5 = 0x8001
+                    return
+                }
+            "#]],
+        );
+    }
+
+    #[test]
+    fn vectors_are_loaded_as_what_they_are_used_as() {
+        check(
+            super::run,
+            "function %f(i64) -> f32x4, i8x16, f64x2 {
+            block0(v0: i64):
+                v1 = load.i8x16 little v0
+                v2 = bitcast.f32x4 little v1
+                v3 = load.i8x16 little v0+16
+                v4 = bitcast.f64x2 little v3
+                return v2, v3, v4
+            }",
+            expect![[r#"
+                function %f(i64) -> f32x4, i8x16, f64x2 fast {
+                                                block0(v0: i64):
+                                                    v2 = load.f32x4 little v0
+                                                    v3 = load.i8x16 little v0+16
+                                                    v4 = bitcast.f64x2 little v3
+                                                    return v2, v3, v4
+                }
+            "#]],
+        );
+    }
+
+    #[test]
+    fn masks_over_all_bits_are_dropped() {
+        check(
+            super::run,
+            "function %f(i64, i32) -> i32, i32, i32 {
+            block0(v0: i64, v1: i32):
+                v2 = uload8.i32 v0
+                v3 = iconst.i32 0xff
+                v4 = band v2, v3
+                v5 = band v4, v3
+                v6 = iconst.i32 24
+                v7 = ushr v1, v6
+                v8 = iconst.i32 0x7f
+                v9 = band v7, v3
+                v10 = band v7, v8
+                return v5, v9, v10
+            }",
+            expect![[r#"
+                function %f(i64, i32) -> i32, i32, i32 fast {
+                block0(v0: i64, v1: i32):
+                    v2 = uload8.i32 v0
+                    v3 = iconst.i32 255
+                    v4 = band v2, v3  ; v3 = 255
+                    v5 = band v2, v3  ; v3 = 255
+                    v6 = iconst.i32 24
+                    v7 = ushr v1, v6  ; v6 = 24
+                    v8 = iconst.i32 127
+                    v9 = band v7, v3  ; v3 = 255
+                    v10 = band v7, v8  ; v8 = 127
+                    return v2, v7, v10
+                }
+            "#]],
+        );
+    }
+
+    #[test]
+    fn lanes_are_turned_by_a_shuffle() {
+        let text = |up: u32, down: u32| {
+            format!(
+                "function %f(i8x16) -> i8x16 {{
+                block0(v0: i8x16):
+                    v1 = bitcast.i32x4 little v0
+                    v2 = iconst.i32 {up}
+                    v3 = ishl v1, v2
+                    v4 = bitcast.i8x16 little v3
+                    v5 = iconst.i32 {down}
+                    v6 = ushr v1, v5
+                    v7 = bitcast.i8x16 little v6
+                    v8 = bor v7, v4
+                    return v8
+                }}"
+            )
+        };
+        check(
+            super::run,
+            &text(8, 24),
+            expect![[r#"
+            function %f(i8x16) -> i8x16 fast {
+            block0(v0: i8x16):
+                v1 = bitcast.i32x4 little v0
+                v2 = iconst.i32 8
+                v3 = ishl v1, v2  ; v2 = 8
+                v4 = bitcast.i8x16 little v3
+                v5 = iconst.i32 24
+                v6 = ushr v1, v5  ; v5 = 24
+                v7 = bitcast.i8x16 little v6
+                v8 = shuffle v0, v0, 0x0e0d0c0f0a09080b0605040702010003
+                return v8
+            }
+        "#]],
+        );
+        check(super::run, &text(12, 20), expect![["unchanged\n"]]);
+        check(super::run, &text(16, 8), expect![["unchanged\n"]]);
+    }
+}
