@@ -80,7 +80,7 @@ fn one(seed: u64) -> Result<bool, String> {
         })
     );
     let mut counts = Counts::default();
-    match Lab::new()?.run(seed, &mut counts) {
+    match Lab::new().run(seed, &mut counts) {
         Ok(()) => {
             println!("{counts}");
             Ok(true)
@@ -147,11 +147,11 @@ fn soak(args: &Args) -> Result<bool, String> {
 }
 
 fn total(shared: &Shared) -> Counts {
-    *shared.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    shared.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 fn work(index: usize, shared: &Shared, keep_going: bool) -> Result<(), String> {
-    let lab = Lab::new()?;
+    let lab = Lab::new();
     let watch = Watch::new(index).map_err(|error| format!("no folder for evidence: {error}"))?;
     while Instant::now() < shared.end && !shared.stop.load(Ordering::Relaxed) {
         let seed = shared.next.fetch_add(1, Ordering::Relaxed);

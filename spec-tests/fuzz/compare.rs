@@ -1,0 +1,197 @@
+//! One module under two engines: instances, calls, and everything that can be observed after each call.
+//!
+//! This file must never know which engines it compares, but for what messages call them.
+
+use super::counts::Counts;
+use super::rng::Rng;
+use super::value::{self, Kind, Outcome, Running, Start, Value};
+
+/// A trap after so few instructions shows nothing.
+const EARLY: u64 = 10;
+/// Memories above this are compared only when an instance is given up.
+const LARGE: usize = 1 << 20;
+
+/// Why the work on a module ended early.
+pub(super) enum Stop {
+    /// Nothing more can be compared; that is no fault.
+    Enough,
+    /// The engines agree no more.
+    Differs(String),
+}
+
+/// How often a module is instantiated and called.
+#[derive(Clone, Copy)]
+pub(super) struct Effort {
+    pub(super) instances: u64,
+    pub(super) calls: u64,
+    /// A trap may mean that the module's own fuel is gone: go on with a fresh instance.
+    pub(super) leave_after_trap: bool,
+}
+
+/// One call that was made of the instance at hand, and how it ended under the oracle.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) name: String,
+    pub(super) args: Vec<Value>,
+    pub(super) want: Outcome,
+}
+
+/// A module under both engines.
+pub(super) struct Pair<'a> {
+    pub(super) oracle: &'a dyn Fn() -> Start,
+    pub(super) subject: &'a dyn Fn() -> Start,
+    /// The calls of the current instance; what is left of them shows how to repeat a failure.
+    pub(super) made: Vec<Made>,
+}
+
+impl Pair<'_> {
+    /// Instantiates and calls under both, again and again.
+    pub(super) fn run(&mut self, effort: Effort, rng: &mut Rng, counts: &mut Counts) -> Result<(), Stop> {
+        let mut calls = 0;
+        for instance in 0..effort.instances {
+            self.made.clear();
+            let (mut oracle, mut subject) = self.started(counts)?;
+            counts.instantiated += u64::from(instance == 0);
+            let functions = oracle.functions();
+            if functions.is_empty() {
+                return same_state(&mut *oracle, &mut *subject, true);
+            }
+            for _ in 0..effort.calls / effort.instances {
+                let (name, params) = &functions[rng.below(functions.len() as u64) as usize];
+                calls += 1;
+                let args: Vec<Value> = params.iter().map(|ty| value::argument(*ty, rng)).collect();
+                let trapped = self.call(&mut *oracle, &mut *subject, name, args, counts)?;
+                same_state(&mut *oracle, &mut *subject, false)?;
+                if trapped && effort.leave_after_trap || calls >= effort.calls {
+                    break;
+                }
+            }
+            same_state(&mut *oracle, &mut *subject, true)?;
+            if calls >= effort.calls {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Instantiates under the subject what the oracle did not have to give up, and compares.
+    fn started(&self, counts: &mut Counts) -> Result<(Box<dyn Running>, Box<dyn Running>), Stop> {
+        let oracle = (self.oracle)();
+        match oracle {
+            Start::Trap(Kind::Fuel) => {
+                counts.timeouts += 1;
+                return Err(Stop::Enough);
+            }
+            Start::Trap(Kind::Resources) => {
+                counts.exhausted += 1;
+                return Err(Stop::Enough);
+            }
+            _ => {}
+        }
+        match (oracle, (self.subject)()) {
+            (Start::Running(oracle), Start::Running(subject)) => Ok((oracle, subject)),
+            (_, Start::Trap(Kind::Resources)) => {
+                counts.exhausted += 1;
+                Err(Stop::Enough)
+            }
+            (Start::Trap(want), Start::Trap(got)) if want == got => {
+                counts.start_traps += 1;
+                Err(Stop::Enough)
+            }
+            (Start::Refused(_), Start::Refused(_)) => {
+                counts.unlinked += 1;
+                Err(Stop::Enough)
+            }
+            (want, got) => Err(Stop::Differs(format!(
+                "instantiation: wasmi {want}, craneway {got}"
+            ))),
+        }
+    }
+
+    /// One call under both. True if it trapped.
+    fn call(
+        &mut self,
+        oracle: &mut dyn Running,
+        subject: &mut dyn Running,
+        name: &str,
+        args: Vec<Value>,
+        counts: &mut Counts,
+    ) -> Result<bool, Stop> {
+        let before = oracle.steps();
+        let want = oracle.call(name, &args);
+        let steps = oracle.steps().wrapping_sub(before);
+        match &want {
+            Outcome::Trap(Kind::Fuel) => {
+                counts.timeouts += 1;
+                return Err(Stop::Enough);
+            }
+            Outcome::Trap(Kind::Resources) => {
+                counts.exhausted += 1;
+                return Err(Stop::Enough);
+            }
+            _ => {}
+        }
+        let got = subject.call(name, &args);
+        if matches!(got, Outcome::Trap(Kind::Resources)) {
+            counts.exhausted += 1;
+            return Err(Stop::Enough);
+        }
+        let differs = (want != got).then(|| {
+            format!("`{name}`({args:x?}): wasmi {want:x?}, craneway {got:x?}")
+        });
+        let (trapped, broken) = match &want {
+            Outcome::Values(_) => (false, None),
+            Outcome::Trap(_) => (true, None),
+            Outcome::Broken(message) => (false, Some(message.clone())),
+        };
+        self.made.push(Made {
+            name: name.to_owned(),
+            args,
+            want,
+        });
+        if let Some(message) = differs {
+            return Err(Stop::Differs(message));
+        }
+        if let Some(message) = broken {
+            return Err(Stop::Differs(format!("`{name}` fails in both: {message}")));
+        }
+        if oracle.trace() != subject.trace() {
+            let (want, got) = (oracle.trace(), subject.trace());
+            let message = format!("`{name}`: host calls differ: wasmi {want:x?}, craneway {got:x?}");
+            return Err(Stop::Differs(message));
+        }
+        match trapped {
+            true if steps <= EARLY => counts.early += 1,
+            true => counts.traps += 1,
+            false => counts.results += 1,
+        }
+        counts.steps += steps;
+        Ok(trapped)
+    }
+}
+
+/// Compares exported globals, memories and tables.
+fn same_state(oracle: &mut dyn Running, subject: &mut dyn Running, all: bool) -> Result<(), Stop> {
+    let (want, got) = (oracle.state(), subject.state());
+    for ((name, want), (other, got)) in want.iter().zip(&got) {
+        if name != other {
+            return Err(Stop::Differs(format!(
+                "exports differ: wasmi `{name}`, craneway `{other}`"
+            )));
+        }
+        if !all && want.size() > LARGE {
+            continue;
+        }
+        if let Some(difference) = want.difference(got) {
+            return Err(Stop::Differs(format!(
+                "after the calls, `{name}`: {difference}"
+            )));
+        }
+    }
+    if want.len() != got.len() {
+        return Err(Stop::Differs(
+            "the engines list different numbers of exports".into(),
+        ));
+    }
+    Ok(())
+}
