@@ -4,7 +4,8 @@
 
 use super::counts::Counts;
 use super::rng::Rng;
-use super::value::{self, Kind, Outcome, Running, Start, Value};
+use super::script::Seen;
+use super::value::{self, Kind, Outcome, Running, Start, State, Value};
 
 /// A trap after so few instructions shows nothing.
 const EARLY: u64 = 10;
@@ -15,6 +16,8 @@ const LARGE: usize = 1 << 20;
 pub(super) enum Stop {
     /// Nothing more can be compared; that is no fault.
     Enough,
+    /// The oracle does not accept the module.
+    Refused,
     /// The engines agree no more.
     Differs(String),
 }
@@ -44,6 +47,9 @@ pub(super) struct Pair<'a> {
     pub(super) made: Vec<Made>,
 }
 
+/// A call to be made.
+pub(super) type Call = (String, Vec<Value>);
+
 impl Pair<'_> {
     /// Instantiates and calls under both, again and again.
     pub(super) fn run(&mut self, effort: Effort, rng: &mut Rng, counts: &mut Counts) -> Result<(), Stop> {
@@ -72,6 +78,24 @@ impl Pair<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Makes these calls of fresh instances; if the engines part in the state, says what it ought to be.
+    pub(super) fn replay(&mut self, calls: &[Call]) -> (Result<(), Stop>, Vec<Seen>) {
+        let mut counts = Counts::default();
+        let (mut oracle, mut subject) = match self.started(&mut counts) {
+            Ok(both) => both,
+            Err(stop) => return (Err(stop), Vec::new()),
+        };
+        for (name, args) in calls {
+            let called = self.call(&mut *oracle, &mut *subject, name, args.clone(), &mut counts);
+            let result = called.and_then(|_| same_state(&mut *oracle, &mut *subject, true));
+            if result.is_err() {
+                let seen = differences(&mut *oracle, &mut *subject);
+                return (result, seen);
+            }
+        }
+        (Ok(()), Vec::new())
     }
 
     /// Instantiates under the subject what the oracle did not have to give up, and compares.
@@ -168,6 +192,24 @@ impl Pair<'_> {
         counts.steps += steps;
         Ok(trapped)
     }
+}
+
+/// What differs in numbers and bytes, as the oracle has it.
+fn differences(oracle: &mut dyn Running, subject: &mut dyn Running) -> Vec<Seen> {
+    let mut seen = Vec::new();
+    for ((name, want), (_, got)) in oracle.state().iter().zip(&subject.state()) {
+        match (want, got) {
+            (State::Global(want), State::Global(got)) if want != got => {
+                seen.push(Seen::Global((*name).to_owned(), *want));
+            }
+            (State::Memory(want), State::Memory(got)) => {
+                let differ = want.iter().zip(got.iter()).enumerate().filter(|(_, (a, b))| a != b);
+                seen.extend(differ.take(4).map(|(at, (byte, _))| Seen::Byte((*name).to_owned(), at, *byte)));
+            }
+            _ => {}
+        }
+    }
+    seen
 }
 
 /// Compares exported globals, memories and tables.

@@ -20,38 +20,26 @@ use super::opcodes;
 /// The export that counts.
 pub(super) const STEPS: &str = "instructions executed so far";
 
-/// What instrumenting found and made.
-pub(super) struct Instrumented {
-    pub(super) wasm: Vec<u8>,
-    /// How often the code contains each instruction, by [`opcodes`].
-    pub(super) contains: Vec<u32>,
-}
-
 struct Instrumenter {
     counter: u32,
     has_globals: bool,
     has_exports: bool,
-    contains: Vec<u32>,
     flushes: Vec<bool>,
 }
 
 /// `wasm` with the counter; the error says why it cannot be read.
-pub(super) fn instrument(wasm: &[u8]) -> Result<Instrumented, String> {
+pub(super) fn instrument(wasm: &[u8]) -> Result<Vec<u8>, String> {
     let mut instrumenter = Instrumenter {
         counter: globals(wasm)?,
         has_globals: false,
         has_exports: false,
-        contains: vec![0; opcodes::NAMES.len()],
         flushes: (0..opcodes::NAMES.len()).map(opcodes::ends_run).collect(),
     };
     let mut module = Module::new();
     instrumenter
         .parse_core_module(&mut module, Parser::new(0), wasm)
         .map_err(|error| error.to_string())?;
-    Ok(Instrumented {
-        wasm: module.finish(),
-        contains: instrumenter.contains,
-    })
+    Ok(module.finish())
 }
 
 /// The number of globals, imported ones included.
@@ -157,9 +145,6 @@ impl Reencode for Instrumenter {
         while !reader.eof() {
             let operator = reader.read()?;
             let number = opcodes::number(&operator);
-            if let Some(number) = number {
-                self.contains[number] += 1;
-            }
             since += 1;
             if number.is_none_or(|number| self.flushes[number]) {
                 function.instruction(&Instruction::GlobalGet(self.counter));

@@ -10,7 +10,8 @@
 //!   oracle       wasmi
 //!   subject      craneway, with passes on and off
 //!   compare      calls under both; results, traps, memories, globals and tables after each
-//!   counts       what the seeds came to
+//!   counts       what the seeds came to; totals sums them over many runs
+//!   minimise     makes a module small that shows a failure; script makes a regression of it
 //! ```
 //! A seed decides everything: the module, how it is compiled, the arguments. This file drives one seed; it must
 //! never know either engine's API.
@@ -21,36 +22,41 @@ mod compare;
 mod counts;
 mod host;
 mod instrument;
+mod minimise;
 mod mutate;
 mod opcodes;
 mod oracle;
 mod rng;
+mod script;
 mod smith;
 mod subject;
+mod totals;
 mod value;
 mod watch;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use case::{Bound, Case, Source};
-use compare::{Effort, Pair, Stop};
+use compare::{Call, Effort, Made, Pair, Stop};
 use rng::Rng;
+use script::Seen;
 
 pub(crate) use counts::Counts;
 pub(crate) use opcodes::NAMES as OPCODES;
+pub(crate) use totals::Totals;
 pub(crate) use watch::Watch;
 
 /// The engines agree no more.
-#[derive(Debug)]
 pub(crate) struct Mismatch {
-    /// The seed that shows it.
-    pub(crate) seed: u64,
     /// What differs, and at which call.
     pub(crate) message: String,
-    /// The module.
-    pub(crate) wasm: Vec<u8>,
+    seed: u64,
+    case: Case,
+    /// The calls of the instance that differed.
+    calls: Vec<Call>,
 }
 
 /// Both engines, made once for many seeds.
@@ -62,6 +68,12 @@ pub(crate) struct Lab {
 /// The names of the passes, and how many functions each has changed in this process.
 pub(crate) fn passes() -> Vec<(&'static str, u64)> {
     subject::passes().into_iter().zip(subject::changed()).collect()
+}
+
+/// The module that `seed` stands for.
+#[cfg(test)]
+pub(crate) fn module(seed: u64) -> Vec<u8> {
+    case(seed).wasm
 }
 
 /// The case that `seed` stands for.
@@ -78,86 +90,154 @@ impl Lab {
         }
     }
 
-    /// The module that `seed` stands for.
-    pub(crate) fn module(seed: u64) -> Vec<u8> {
-        case(seed).wasm
-    }
-
     /// Runs the module of `seed` under both engines and compares.
     pub(crate) fn run(&self, seed: u64, counts: &mut Counts) -> Result<(), Mismatch> {
         let case = case(seed);
-        match self.compare(&case, seed, counts) {
+        counts.modules += 1;
+        let mut rng = Rng::new(seed ^ 0x5eed);
+        let mut own = Counts::default();
+        let mut calls = Vec::new();
+        let result = self.with(&case, &mut |mut pair| {
+            // A panic in an engine is a finding like any other.
+            let result = guarded(|| pair.run(effort(&case), &mut rng, &mut own));
+            calls = pair.made.into_iter().map(|made| (made.name, made.args)).collect();
+            result
+        });
+        count(&case, own, counts);
+        match result {
             Ok(()) | Err(Stop::Enough) => Ok(()),
-            Err(Stop::Differs(message)) => {
-                let message = format!("seed {seed} ({case}): {message}");
-                Err(Mismatch {
-                    seed,
-                    message,
-                    wasm: case.wasm,
-                })
+            Err(Stop::Refused) => {
+                counts.refused += 1;
+                Ok(())
             }
+            Err(Stop::Differs(message)) => Err(Mismatch {
+                message: format!("seed {seed} ({case}): {message}"),
+                seed,
+                case,
+                calls,
+            }),
         }
     }
 
-    /// Runs a case, with arguments that `seed` decides.
-    fn compare(&self, case: &Case, seed: u64, counts: &mut Counts) -> Result<(), Stop> {
-        counts.modules += 1;
-        let mut rng = Rng::new(seed ^ 0x5eed);
-        // A panic in an engine is a finding like any other.
-        catch_unwind(AssertUnwindSafe(|| match case.source {
-            Source::Own => self.compare_own(case, &mut rng, counts),
-            _ => self.compare_oracle(case, &mut rng, counts),
-        }))
-        .unwrap_or_else(|panic| Err(Stop::Differs(format!("panicked: {}", words(&panic)))))
-    }
-
-    fn compare_oracle(&self, case: &Case, rng: &mut Rng, counts: &mut Counts) -> Result<(), Stop> {
+    /// Compiles a case for both engines and hands them to `work`.
+    fn with(&self, case: &Case, work: &mut dyn FnMut(Pair<'_>) -> Result<(), Stop>) -> Result<(), Stop> {
+        let compile = || guarded(|| self.subject.compile(&case.wasm, case.settings).map_err(Stop::Differs));
+        if case.source == Source::Own {
+            // What is not supported, such as a shared memory, is refused at any level.
+            let Ok(plain) = self.subject.compile_plain(&case.wasm, case.settings) else {
+                return Err(Stop::Enough);
+            };
+            let subject = compile()?;
+            return work(Pair {
+                oracle: &|| self.subject.start(&plain),
+                subject: &|| self.subject.start(&subject),
+                made: Vec::new(),
+            });
+        }
         let Ok(instrumented) = instrument::instrument(&case.wasm) else {
-            counts.refused += 1;
-            return Err(Stop::Enough);
+            return Err(Stop::Refused);
         };
-        let Ok(oracle) = self.oracle.compile(&instrumented.wasm) else {
-            counts.refused += 1;
-            return Err(Stop::Enough);
+        let Ok(oracle) = self.oracle.compile(&instrumented) else {
+            return Err(Stop::Refused);
         };
-        let subject = self.subject.compile(&case.wasm, case.settings).map_err(Stop::Differs)?;
-        let mut pair = Pair {
+        let subject = compile()?;
+        work(Pair {
             oracle: &|| self.oracle.start(&oracle),
             subject: &|| self.subject.start(&subject),
             made: Vec::new(),
-        };
-        let mut own = Counts::default();
-        let result = pair.run(effort(case), rng, &mut own);
-        let source = match case.source {
-            Source::Aimed => 0,
-            Source::Smith | Source::Own => 1,
-            Source::Mutated => 2,
-        };
-        own.by_source[source] = own.executions();
-        if own.executions() > 0 {
-            own.opcodes = instrumented.contains.iter().map(|n| u64::from(*n > 0)).collect();
-        }
-        counts.add(&own);
-        result
+        })
     }
 
-    /// Our optimised code against our unoptimised code, for features that the oracle does not have.
-    fn compare_own(&self, case: &Case, rng: &mut Rng, counts: &mut Counts) -> Result<(), Stop> {
-        // What is not supported, such as a shared memory, is refused at any level.
-        let Ok(plain) = self.subject.compile_plain(&case.wasm, case.settings) else {
-            return Err(Stop::Enough);
-        };
-        let subject = self.subject.compile(&case.wasm, case.settings).map_err(Stop::Differs)?;
-        let mut pair = Pair {
-            oracle: &|| self.subject.start(&plain),
-            subject: &|| self.subject.start(&subject),
-            made: Vec::new(),
-        };
-        let mut own = Counts::default();
-        let result = pair.run(effort(case), rng, &mut own);
-        counts.own += own.executions() + own.early;
-        result
+    /// How these calls of a case end; of calls that differ also what was made and what the state ought to be.
+    fn replay(&self, case: &Case, calls: &[Call]) -> Option<(Vec<Made>, Vec<Seen>)> {
+        let mut found = None;
+        let _ = self.with(case, &mut |mut pair| {
+            let (result, seen) = pair.replay(calls);
+            if matches!(result, Err(Stop::Differs(_))) {
+                found = Some((pair.made, seen));
+            }
+            result
+        });
+        found
     }
+}
+
+/// Adds the counts of one module.
+fn count(case: &Case, mut own: Counts, counts: &mut Counts) {
+    let executions = own.executions();
+    match case.source {
+        Source::Own => {
+            counts.own += executions + own.early;
+            return;
+        }
+        Source::Aimed => own.by_source[0] = executions,
+        Source::Smith => own.by_source[1] = executions,
+        Source::Mutated => own.by_source[2] = executions,
+    }
+    if executions > 0 {
+        own.opcodes = opcodes::contained(&case.wasm);
+    }
+    counts.add(&own);
+}
+
+/// A panic becomes a difference.
+fn guarded<R>(work: impl FnOnce() -> Result<R, Stop>) -> Result<R, Stop> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|panic| Err(Stop::Differs(format!("panicked: {}", words(&panic)))))
+}
+
+/// Time that making a module small may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Makes a mismatch small and saves it as a script among the regressions; says where.
+pub(crate) fn save_small(lab: &Lab, mismatch: &Mismatch) -> String {
+    let mut case = mismatch.case.clone();
+    let all = &mismatch.calls[..];
+    let last = &all[all.len().saturating_sub(1)..];
+    let calls = match [last, all].into_iter().find(|calls| lab.replay(&case, calls).is_some()) {
+        Some(calls) => calls,
+        None => return "it does not fail again in a fresh instance: nothing is saved".into(),
+    };
+    for pass in 0..subject::passes().len() {
+        let mut without = case.clone();
+        without.settings.passes &= !(1 << pass);
+        if lab.replay(&without, calls).is_some() {
+            case = without;
+        }
+    }
+    let fails = |wasm: &[u8]| {
+        let smaller = Case {
+            wasm: wasm.to_vec(),
+            ..case.clone()
+        };
+        lab.replay(&smaller, calls).is_some()
+    };
+    case.wasm = minimise::minimise(&case.wasm, &fails, Instant::now() + PATIENCE);
+    let needed = subject::passes().into_iter().enumerate();
+    let needed: Vec<&str> =
+        needed.filter(|(at, _)| case.settings.passes >> at & 1 != 0).map(|(_, name)| name).collect();
+    let heading = format!(
+        "Found by the differential fuzzer: {}\nPasses that it takes: {}.",
+        mismatch.message,
+        needed.join(", ")
+    );
+    let Some((made, seen)) = lab.replay(&case, calls) else {
+        return "it does not fail again: nothing is saved".into();
+    };
+    match script::script(&case.wasm, &heading, &made, &seen) {
+        Ok(text) => {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/own/fuzz-{}.wast", mismatch.seed));
+            match std::fs::write(&path, text) {
+                Ok(()) => format!("made small: {}; passes that it takes: {}", path.display(), needed.join(", ")),
+                Err(error) => format!("{} cannot be written: {error}", path.display()),
+            }
+        }
+        Err(why) => format!("there is no script, because {why}; the module made small is\n{}", print(&case.wasm)),
+    }
+}
+
+fn print(wasm: &[u8]) -> String {
+    wasmprinter::print_bytes(wasm).unwrap_or_else(|error| format!(";; {error:#}"))
 }
 
 fn effort(case: &Case) -> Effort {
@@ -186,22 +266,18 @@ fn words(panic: &Box<dyn Any + Send>) -> &str {
         .unwrap_or("no message")
 }
 
-/// Saves a mismatch and says where and how to repeat it.
-pub(crate) fn report(mismatch: &Mismatch) -> String {
-    let path = watch::folder().join(format!("seed-{}.wasm", mismatch.seed));
-    let place = match save(&path, &mismatch.wasm) {
+/// Saves the module of a seed and says where, and how to repeat it.
+pub(crate) fn report(seed: u64) -> String {
+    let path = watch::folder().join(format!("seed-{seed}.wasm"));
+    let place = match save(&path, &case(seed).wasm) {
         Ok(()) => format!("module in {} and .wat", path.display()),
         Err(error) => format!("the module cannot be saved in {}: {error}", path.display()),
     };
-    format!(
-        "{}\n{place}\nrepeat: cargo run -p craneway-spec-tests --example soak -- --one {}",
-        mismatch.message, mismatch.seed
-    )
+    format!("{place}\nrepeat: cargo run -p craneway-spec-tests --example soak -- --one {seed}")
 }
 
 fn save(path: &Path, wasm: &[u8]) -> std::io::Result<()> {
     std::fs::create_dir_all(watch::folder())?;
     std::fs::write(path, wasm)?;
-    let text = wasmprinter::print_bytes(wasm).unwrap_or_else(|error| format!(";; {error:#}"));
-    std::fs::write(path.with_extension("wat"), text)
+    std::fs::write(path.with_extension("wat"), print(wasm))
 }

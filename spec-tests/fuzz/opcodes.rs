@@ -1,6 +1,6 @@
 //! All WebAssembly instructions by number and name, and which of them may end a run of instructions.
 
-use wasmparser::Operator;
+use wasmparser::{Operator, Parser, Payload};
 
 macro_rules! opcodes {
     ($( @$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $visit:ident ($($ann:tt)*) )*) => {
@@ -34,4 +34,23 @@ pub(super) fn ends_run(number: usize) -> bool {
     NAMES.get(number).is_none_or(|name| {
         EXACT.contains(name) || PARTS.iter().any(|part| name.contains(part))
     })
+}
+
+/// For each instruction, 1 if the code of `wasm` contains it.
+pub(super) fn contained(wasm: &[u8]) -> Vec<u64> {
+    let mut contained = vec![0; NAMES.len()];
+    for payload in Parser::new(0).parse_all(wasm).flatten() {
+        let Payload::CodeSectionEntry(body) = payload else {
+            continue;
+        };
+        let Ok(reader) = body.get_operators_reader() else {
+            continue;
+        };
+        for operator in reader.into_iter().flatten() {
+            if let Some(number) = number(&operator) {
+                contained[number] = 1;
+            }
+        }
+    }
+    contained
 }

@@ -30,7 +30,7 @@ fn generated_modules_agree_with_the_oracle() {
     while Instant::now() < end || counts.modules < 20 {
         let mut count = Counts::default();
         if let Err(mismatch) = watch.during(seed, || lab.run(seed, &mut count)) {
-            panic!("{}", report(&mismatch));
+            panic!("{}\n{}", mismatch.message, report(seed));
         }
         counts.add(&count);
         seed += 1;

@@ -4,7 +4,7 @@
 //! largest value that it can take is known, so an access can be put safely inside, exactly at the end of memory
 //! or, now and then, beyond it.
 
-use wasm_encoder::{Instruction as I, MemArg, MemArgTarget};
+use wasm_encoder::{BlockType, Instruction as I, MemArg, MemArgTarget};
 
 use super::Ty;
 use super::body::{Body, Bounded};
@@ -385,6 +385,49 @@ impl Body<'_> {
         if self.rng.once_in(2) {
             self.bounded.push(Bounded { local: p, bias: 0, max: sum.max });
         }
+    }
+
+    /// In a loop, an access below the variable's value that a condition keeps from wrapping.
+    pub(super) fn guarded(&mut self) {
+        let all: Vec<Bounded> = self.loops.iter().flat_map(|l| &l.bounds).copied().filter(|b| b.max > 1).collect();
+        if all.is_empty() {
+            return self.store_statement();
+        }
+        let Bounded { local, bias, max } = self.rng.pick(&all);
+        let back = self.rng.between(1, u64::from(max)) as u32;
+        let shift = if max < 5000 { self.rng.pick(&[0, 0, 1, 2, 3]) } else { 0 };
+        let mut sum = Sum {
+            terms: vec![if shift == 0 { Term::Local(local) } else { Term::Shifted(local, 0, shift) }],
+            constant: bias.wrapping_sub(back) << shift,
+            max: max << shift,
+        };
+        if self.rng.once_in(2) {
+            self.add_bounded(&mut sum);
+        }
+        self.emit(I::LocalGet(local));
+        if bias != 0 {
+            self.add_constant(bias);
+        }
+        self.emit(I::I32Const(back as i32));
+        self.emit(I::I32GeU);
+        self.emit(I::If(BlockType::Empty));
+        self.emit_sum(&sum, sum.constant);
+        self.extend(0);
+        let offset = self.rng.pick(&[0, 0, 4, 16]);
+        let ty = self.some_type();
+        if self.rng.once_in(2) {
+            let (which, width) = self.store_of(ty);
+            self.expr(ty, 1);
+            let at = self.memarg(0, offset, width);
+            self.emit_store(ty, which, at);
+        } else {
+            let (which, width) = self.load_of(ty);
+            let at = self.memarg(0, offset, width);
+            self.emit_load(ty, which, at);
+            let to = self.local(ty);
+            self.emit(I::LocalSet(to));
+        }
+        self.emit(I::End);
     }
 
     /// Small parts of memory are filled or copied, often onto themselves.

@@ -423,7 +423,8 @@ impl<'a> Body<'a> {
         let tiny = self.function().tiny;
         match self.rng.below(40) {
             0..=5 => self.assign(),
-            6..=9 => self.store_statement(),
+            6..=8 => self.store_statement(),
+            9 => self.guarded(),
             10 | 11 => self.accumulate(),
             12..=14 => self.aliases(),
             15..=17 if depth < 4 => self.if_statement(depth),

@@ -1,0 +1,244 @@
+//! Makes a module small that shows a failure: parts of its functions are taken out as long as it still fails.
+//!
+//! A run of instructions is replaced by drops of what it takes and zeros for what it leaves; larger runs are tried
+//! first, then smaller ones, and those that are whole blocks. What does not validate is not tried. The work is
+//! bounded by time. This file must never know what failure is looked for.
+
+use std::time::Instant;
+
+use wasm_encoder::{CodeSection, Module, RawSection};
+use wasmparser::{
+    FuncToValidate, FuncValidatorAllocations, FunctionBody, Operator, Parser, Payload, RefType, ValType,
+    ValidPayload, Validator, ValidatorResources, WasmFeatures,
+};
+
+/// A function in pieces.
+#[derive(Clone)]
+struct Body {
+    /// Its declaration of locals, as it is encoded.
+    locals: Vec<u8>,
+    /// Its instructions, as they are encoded; the last `end` is not among them.
+    code: Vec<Vec<u8>>,
+}
+
+/// What is known of the places between the instructions of a body.
+struct Places {
+    /// Types on the stack; none where the place cannot be reached.
+    stacks: Vec<Option<Vec<ValType>>>,
+    /// How many blocks are open.
+    depths: Vec<u32>,
+    /// For an instruction that opens a block, the place behind its `end`.
+    blocks: Vec<(usize, usize)>,
+    /// Instructions that divide a block in arms.
+    divides: Vec<bool>,
+}
+
+/// A smaller module that still `fails`, as far as there is time.
+pub(super) fn minimise(wasm: &[u8], fails: &dyn Fn(&[u8]) -> bool, until: Instant) -> Vec<u8> {
+    let mut best = wasm.to_vec();
+    loop {
+        let before = best.len();
+        let count = bodies(&best).map_or(0, |bodies| bodies.len());
+        for index in 0..count {
+            shrink_function(&mut best, index, fails, until);
+        }
+        if best.len() >= before || Instant::now() >= until {
+            return best;
+        }
+    }
+}
+
+/// Tries runs of one function, largest first.
+fn shrink_function(best: &mut Vec<u8>, index: usize, fails: &dyn Fn(&[u8]) -> bool, until: Instant) {
+    let length = |wasm: &[u8]| bodies(wasm).and_then(|all| Some(all.get(index)?.code.len())).unwrap_or(0);
+    let mut size = length(best);
+    while size > 0 {
+        let mut start = 0;
+        while start + size <= length(best) && Instant::now() < until {
+            if !replace(best, index, start, start + size, fails) {
+                start += (size / 2).max(1);
+            }
+        }
+        size /= 2;
+    }
+    let mut at = 0;
+    while let Some(range) = block(best, index, at) {
+        if Instant::now() >= until {
+            return;
+        }
+        if !replace(best, index, range.0, range.1, fails) {
+            at = range.0 + 1;
+        }
+    }
+}
+
+/// The first block of a function that opens at `from` or later.
+fn block(wasm: &[u8], index: usize, from: usize) -> Option<(usize, usize)> {
+    let places = places(wasm, index)?;
+    places.blocks.into_iter().filter(|block| block.0 >= from).min()
+}
+
+/// Replaces instructions `from..to` of a function if the module then still fails.
+fn replace(best: &mut Vec<u8>, index: usize, from: usize, to: usize, fails: &dyn Fn(&[u8]) -> bool) -> bool {
+    let Some(candidate) = without(best, index, from, to) else {
+        return false;
+    };
+    if candidate.len() >= best.len() || !is_valid(&candidate) || !fails(&candidate) {
+        return false;
+    }
+    *best = candidate;
+    true
+}
+
+/// The module without instructions `from..to` of a function, if what they take and leave is known.
+fn without(wasm: &[u8], index: usize, from: usize, to: usize) -> Option<Vec<u8>> {
+    let places = places(wasm, index)?;
+    let depth = *places.depths.get(from)?;
+    let inside = from..to;
+    if *places.depths.get(to)? != depth
+        || inside.clone().any(|at| places.depths[at] < depth || places.depths[at] == depth && places.divides[at])
+    {
+        return None;
+    }
+    let (before, after) = (places.stacks[from].as_ref()?, places.stacks[to].as_ref()?);
+    let mut kept = before.iter().zip(after).take_while(|(a, b)| a == b).count();
+    for stack in places.stacks[inside].iter().flatten() {
+        kept = kept.min(stack.len());
+    }
+    let mut patch = vec![vec![0x1a]; before.len() - kept];
+    for ty in &after[kept..] {
+        patch.push(zero(*ty)?);
+    }
+    let mut all = bodies(wasm)?;
+    all[index].code.splice(from..to, patch);
+    rebuild(wasm, &all)
+}
+
+/// An instruction that gives zero or null.
+fn zero(ty: ValType) -> Option<Vec<u8>> {
+    let (opcode, length): (&[u8], usize) = match ty {
+        ValType::I32 => (&[0x41], 1),
+        ValType::I64 => (&[0x42], 1),
+        ValType::F32 => (&[0x43], 4),
+        ValType::F64 => (&[0x44], 8),
+        ValType::V128 => (&[0xfd, 0x0c], 16),
+        ValType::Ref(RefType::FUNCREF) => (&[0xd0, 0x70], 0),
+        ValType::Ref(RefType::EXTERNREF) => (&[0xd0, 0x6f], 0),
+        ValType::Ref(_) => return None,
+    };
+    Some([opcode, &vec![0; length]].concat())
+}
+
+fn is_valid(wasm: &[u8]) -> bool {
+    Validator::new_with_features(WasmFeatures::all()).validate_all(wasm).is_ok()
+}
+
+/// The functions of a module, in pieces.
+fn bodies(wasm: &[u8]) -> Option<Vec<Body>> {
+    let mut all = Vec::new();
+    for payload in Parser::new(0).parse_all(wasm) {
+        if let Payload::CodeSectionEntry(body) = payload.ok()? {
+            all.push(pieces(wasm, &body)?);
+        }
+    }
+    Some(all)
+}
+
+fn pieces(wasm: &[u8], body: &FunctionBody<'_>) -> Option<Body> {
+    let mut reader = body.get_operators_reader().ok()?;
+    let start = reader.original_position();
+    let mut code = Vec::new();
+    let mut at = start;
+    while !reader.eof() {
+        reader.read().ok()?;
+        let next = reader.original_position();
+        code.push(wasm.get(at as usize..next as usize)?.to_vec());
+        at = next;
+    }
+    code.pop();
+    Some(Body {
+        locals: wasm.get(body.range().start as usize..start as usize)?.to_vec(),
+        code,
+    })
+}
+
+/// The module with other functions.
+fn rebuild(wasm: &[u8], bodies: &[Body]) -> Option<Vec<u8>> {
+    let mut module = Module::new();
+    for payload in Parser::new(0).parse_all(wasm) {
+        let payload = payload.ok()?;
+        if let Payload::CodeSectionStart { .. } = payload {
+            let mut section = CodeSection::new();
+            for body in bodies {
+                let bytes = [&body.locals[..], &body.code.concat(), &[0x0b]].concat();
+                section.raw(&bytes);
+            }
+            module.section(&section);
+        } else if let Some((id, range)) = payload.as_section() {
+            // Names and the like describe what is no longer there.
+            if id != 0 {
+                let data = wasm.get(range.start as usize..range.end as usize)?;
+                module.section(&RawSection { id, data });
+            }
+        }
+    }
+    Some(module.finish())
+}
+
+/// The places of a function, from its validation.
+fn places(wasm: &[u8], index: usize) -> Option<Places> {
+    let (function, body) = to_validate(wasm, index)?;
+    let mut validator = function.into_validator(FuncValidatorAllocations::default());
+    let mut reader = body.get_binary_reader();
+    validator.read_locals(&mut reader).ok()?;
+    let mut operators = body.get_operators_reader().ok()?;
+    let mut places = Places {
+        stacks: Vec::new(),
+        depths: Vec::new(),
+        blocks: Vec::new(),
+        divides: Vec::new(),
+    };
+    let mut open = Vec::new();
+    while !operators.eof() {
+        let height = validator.operand_stack_height();
+        let stack: Option<Vec<ValType>> =
+            (0..height).rev().map(|at| validator.get_operand_type(at as usize).flatten()).collect();
+        places.stacks.push(stack.filter(|_| !unreachable_here(&validator)));
+        places.depths.push(open.len() as u32);
+        let offset = operators.original_position();
+        let operator = operators.read().ok()?;
+        let at = places.divides.len();
+        places.divides.push(matches!(operator, Operator::Else));
+        match operator {
+            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } | Operator::TryTable { .. } => {
+                open.push(at);
+            }
+            Operator::End => {
+                if let Some(start) = open.pop() {
+                    places.blocks.push((start, at + 1));
+                }
+            }
+            _ => {}
+        }
+        validator.op(offset, &operator).ok()?;
+    }
+    Some(places)
+}
+
+fn unreachable_here(validator: &wasmparser::FuncValidator<ValidatorResources>) -> bool {
+    validator.get_control_frame(0).is_none_or(|frame| frame.unreachable)
+}
+
+fn to_validate(wasm: &[u8], index: usize) -> Option<(FuncToValidate<ValidatorResources>, FunctionBody<'_>)> {
+    let mut validator = Validator::new_with_features(WasmFeatures::all());
+    let mut at = 0;
+    for payload in Parser::new(0).parse_all(wasm) {
+        if let ValidPayload::Func(function, body) = validator.payload(&payload.ok()?).ok()? {
+            if at == index {
+                return Some((function, body));
+            }
+            at += 1;
+        }
+    }
+    None
+}
