@@ -42,9 +42,14 @@ fn args() -> Result<Args, String> {
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
-        let mut value = || words.next().ok_or_else(|| format!("{word} needs a value\n{USAGE}"));
+        let mut value = || {
+            words
+                .next()
+                .ok_or_else(|| format!("{word} needs a value\n{USAGE}"))
+        };
         let number = |text: String| -> Result<u64, String> {
-            text.parse().map_err(|_| format!("{text}: not a number\n{USAGE}"))
+            text.parse()
+                .map_err(|_| format!("{text}: not a number\n{USAGE}"))
         };
         match word.as_str() {
             "--time" => args.seconds = number(value()?)?,
@@ -103,7 +108,10 @@ struct Shared {
 
 impl Shared {
     fn total(&self) -> Counts {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.counts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -138,7 +146,9 @@ fn soak(args: &Args) -> Result<bool, String> {
             }
         }
         for worker in workers {
-            worker.join().map_err(|_| "a worker panicked".to_owned())??;
+            worker
+                .join()
+                .map_err(|_| "a worker panicked".to_owned())??;
         }
         Ok::<(), String>(())
     })?;
@@ -167,7 +177,11 @@ fn work(index: usize, shared: &Shared, args: &Args) -> Result<(), String> {
         let seed = shared.next.fetch_add(1, Ordering::Relaxed);
         let mut counts = Counts::default();
         let result = watch.during(seed, || lab.run(seed, &mut counts));
-        shared.counts.lock().unwrap_or_else(PoisonError::into_inner).add(&counts);
+        shared
+            .counts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .add(&counts);
         if let Err(mismatch) = result {
             shared.mismatches.fetch_add(1, Ordering::Relaxed);
             println!("found after {:.1} s", shared.began.elapsed().as_secs_f64());

@@ -71,6 +71,19 @@ impl Settings {
     }
 }
 
+/// Everything on, but for the checks of the compiler itself.
+#[cfg(test)]
+pub(super) fn settings_of_users() -> Settings {
+    Settings {
+        optimise: true,
+        passes: u64::MAX,
+        canonical: false,
+        spectre: true,
+        verify: false,
+        reload: false,
+    }
+}
+
 /// A module and how to run it.
 #[derive(Clone)]
 pub(super) struct Case {
@@ -88,7 +101,11 @@ impl fmt::Display for Case {
             bound,
             settings,
         } = self;
-        write!(f, "{} bytes, {source:?}, bound {bound:?}, {settings:?}", wasm.len())
+        write!(
+            f,
+            "{} bytes, {source:?}, bound {bound:?}, {settings:?}",
+            wasm.len()
+        )
     }
 }
 

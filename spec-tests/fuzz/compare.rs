@@ -52,7 +52,12 @@ pub(super) type Call = (String, Vec<Value>);
 
 impl Pair<'_> {
     /// Instantiates and calls under both, again and again.
-    pub(super) fn run(&mut self, effort: Effort, rng: &mut Rng, counts: &mut Counts) -> Result<(), Stop> {
+    pub(super) fn run(
+        &mut self,
+        effort: Effort,
+        rng: &mut Rng,
+        counts: &mut Counts,
+    ) -> Result<(), Stop> {
         let mut calls = 0;
         for instance in 0..effort.instances {
             self.made.clear();
@@ -160,9 +165,8 @@ impl Pair<'_> {
             counts.exhausted += 1;
             return Err(Stop::Enough);
         }
-        let differs = (want != got).then(|| {
-            format!("`{name}`({args:x?}): wasmi {want:x?}, craneway {got:x?}")
-        });
+        let differs = (want != got)
+            .then(|| format!("`{name}`({args:x?}): wasmi {want:x?}, craneway {got:x?}"));
         let (trapped, broken) = match &want {
             Outcome::Values(_) => (false, None),
             Outcome::Trap(_) => (true, None),
@@ -181,7 +185,8 @@ impl Pair<'_> {
         }
         if oracle.trace() != subject.trace() {
             let (want, got) = (oracle.trace(), subject.trace());
-            let message = format!("`{name}`: host calls differ: wasmi {want:x?}, craneway {got:x?}");
+            let message =
+                format!("`{name}`: host calls differ: wasmi {want:x?}, craneway {got:x?}");
             return Err(Stop::Differs(message));
         }
         match trapped {
@@ -203,8 +208,16 @@ fn differences(oracle: &mut dyn Running, subject: &mut dyn Running) -> Vec<Seen>
                 seen.push(Seen::Global((*name).to_owned(), *want));
             }
             (State::Memory(want), State::Memory(got)) => {
-                let differ = want.iter().zip(got.iter()).enumerate().filter(|(_, (a, b))| a != b);
-                seen.extend(differ.take(4).map(|(at, (byte, _))| Seen::Byte((*name).to_owned(), at, *byte)));
+                let differ = want
+                    .iter()
+                    .zip(got.iter())
+                    .enumerate()
+                    .filter(|(_, (a, b))| a != b);
+                seen.extend(
+                    differ
+                        .take(4)
+                        .map(|(at, (byte, _))| Seen::Byte((*name).to_owned(), at, *byte)),
+                );
             }
             _ => {}
         }
@@ -236,4 +249,112 @@ fn same_state(oracle: &mut dyn Running, subject: &mut dyn Running, all: bool) ->
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::case::{Settings, settings_of_users};
+    use super::super::testing::wasm;
+    use super::super::{instrument, oracle::Oracle, script, subject::Subject};
+    use super::*;
+
+    /// Runs `want` under the oracle and `got` under the subject.
+    fn compare(want: &str, got: &str) -> (Result<(), String>, Vec<Seen>, Vec<Made>, Counts) {
+        let settings: Settings = settings_of_users();
+        let (engine, subject) = (Oracle::new(), Subject::default());
+        let oracle = engine
+            .compile(&instrument::instrument(&wasm(want)).unwrap())
+            .unwrap();
+        let compiled = subject.compile(&wasm(got), settings).unwrap();
+        let mut pair = Pair {
+            oracle: &|| engine.start(&oracle),
+            subject: &|| subject.start(&compiled),
+            made: Vec::new(),
+        };
+        let mut counts = Counts::default();
+        let effort = Effort {
+            instances: 1,
+            calls: 3,
+            leave_after_trap: false,
+        };
+        let result = pair.run(effort, &mut Rng::new(1), &mut counts);
+        let calls: Vec<Call> = pair
+            .made
+            .drain(..)
+            .map(|made| (made.name, made.args))
+            .collect();
+        let (_, seen) = pair.replay(&calls);
+        let result = match result {
+            Err(Stop::Differs(message)) => Err(message),
+            _ => Ok(()),
+        };
+        (result, seen, pair.made, counts)
+    }
+
+    fn function(body: &str) -> String {
+        format!(
+            r#"(module (memory (export "m") 1) (global (export "g") (mut i32) (i32.const 5))
+                (func (export "f") (param i32) (result i32) {body}))"#
+        )
+    }
+
+    #[test]
+    fn equal_modules_agree_and_are_counted() {
+        let body = "(i32.mul (local.get 0) (i32.const 3))";
+        let (result, _, _, counts) = compare(&function(body), &function(body));
+        assert_eq!(result, Ok(()));
+        assert_eq!((counts.results, counts.traps, counts.early), (3, 0, 0));
+        // Two operands, the product, the end.
+        assert_eq!(counts.steps, 3 * 4);
+    }
+
+    #[test]
+    fn traps_within_ten_instructions_do_not_count() {
+        let early = "(unreachable)";
+        let counts = compare(&function(early), &function(early)).3;
+        assert_eq!((counts.traps, counts.early), (0, 3));
+        let late = "(local.set 0 (i32.const 9))
+            (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))) (unreachable)";
+        let counts = compare(&function(late), &function(late)).3;
+        assert_eq!((counts.traps, counts.early), (3, 0));
+    }
+
+    #[test]
+    fn every_sort_of_difference_is_found() {
+        let plain = function("(i32.const 1)");
+        let others = [
+            ("(i32.const 2)", "craneway Values([I32(2)])"),
+            ("(unreachable)", "craneway Trap(Unreachable)"),
+            (
+                "(i32.store8 (i32.const 70) (i32.const 1)) (i32.const 1)",
+                "`m`: memory at 0x46",
+            ),
+            ("(global.set 0 (i32.const 6)) (i32.const 1)", "`g`: global"),
+            (
+                "(drop (memory.grow (i32.const 1))) (i32.const 1)",
+                "`m`: memory size",
+            ),
+        ];
+        for (body, part) in others {
+            let message = compare(&plain, &function(body)).0.unwrap_err();
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_failure_becomes_a_script_that_expects_what_the_oracle_did() {
+        let other = "(i32.store8 (i32.const 70) (i32.const 1)) (i32.const 1)";
+        let (result, seen, made, _) = compare(&function("(i32.const 1)"), &function(other));
+        assert!(result.is_err());
+        let text = script::script(&wasm(&function("(i32.const 1)")), "Why.", &made, &seen).unwrap();
+        assert!(text.starts_with(";; Why.\n(module"), "{text}");
+        assert!(text.contains("(i32.load8_u 0 (i32.const 70))"), "{text}");
+        assert!(
+            text.contains(r#"(assert_return (invoke "byte 0") (i32.const 0))"#),
+            "{text}"
+        );
+        let buffer = wast::parser::ParseBuffer::new(&text).unwrap();
+        let parsed: wast::Wast<'_> = wast::parser::parse(&buffer).unwrap();
+        assert!(parsed.directives.len() >= 3);
+    }
 }

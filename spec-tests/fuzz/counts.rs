@@ -69,7 +69,8 @@ impl Counts {
         for ((_, sum), (_, more)) in self.fields().into_iter().zip(other.fields()) {
             *sum += *more;
         }
-        self.opcodes.resize(self.opcodes.len().max(other.opcodes.len()), 0);
+        self.opcodes
+            .resize(self.opcodes.len().max(other.opcodes.len()), 0);
         for (sum, more) in self.opcodes.iter_mut().zip(other.opcodes) {
             *sum += more;
         }

@@ -13,7 +13,9 @@ use wasm_encoder::{
     CodeSection, ConstExpr, ExportKind, ExportSection, GlobalSection, GlobalType, Instruction,
     Module, SectionId, ValType,
 };
-use wasmparser::{ExportSectionReader, FunctionBody, GlobalSectionReader, Parser, Payload, TypeRef};
+use wasmparser::{
+    ExportSectionReader, FunctionBody, GlobalSectionReader, Parser, Payload, TypeRef,
+};
 
 use super::opcodes;
 

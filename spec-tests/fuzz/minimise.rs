@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use wasm_encoder::{CodeSection, Module, RawSection};
 use wasmparser::{
-    FuncToValidate, FuncValidatorAllocations, FunctionBody, Operator, Parser, Payload, RefType, ValType,
-    ValidPayload, Validator, ValidatorResources, WasmFeatures,
+    FuncToValidate, FuncValidatorAllocations, FunctionBody, Operator, Parser, Payload, RefType,
+    ValType, ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
 /// A function in pieces.
@@ -49,8 +49,17 @@ pub(super) fn minimise(wasm: &[u8], fails: &dyn Fn(&[u8]) -> bool, until: Instan
 }
 
 /// Tries runs of one function, largest first.
-fn shrink_function(best: &mut Vec<u8>, index: usize, fails: &dyn Fn(&[u8]) -> bool, until: Instant) {
-    let length = |wasm: &[u8]| bodies(wasm).and_then(|all| Some(all.get(index)?.code.len())).unwrap_or(0);
+fn shrink_function(
+    best: &mut Vec<u8>,
+    index: usize,
+    fails: &dyn Fn(&[u8]) -> bool,
+    until: Instant,
+) {
+    let length = |wasm: &[u8]| {
+        bodies(wasm)
+            .and_then(|all| Some(all.get(index)?.code.len()))
+            .unwrap_or(0)
+    };
     let mut size = length(best);
     while size > 0 {
         let mut start = 0;
@@ -70,20 +79,81 @@ fn shrink_function(best: &mut Vec<u8>, index: usize, fails: &dyn Fn(&[u8]) -> bo
             at = range.0 + 1;
         }
     }
+    unwrap_blocks(best, index, fails, until);
 }
 
 /// The first block of a function that opens at `from` or later.
 fn block(wasm: &[u8], index: usize, from: usize) -> Option<(usize, usize)> {
     let places = places(wasm, index)?;
-    places.blocks.into_iter().filter(|block| block.0 >= from).min()
+    let later = places.blocks.into_iter().filter(|block| block.0 >= from);
+    later.min()
+}
+
+/// Tries to leave one arm of every `if` without its condition, and blocks without their frames.
+fn unwrap_blocks(best: &mut Vec<u8>, index: usize, fails: &dyn Fn(&[u8]) -> bool, until: Instant) {
+    let mut at = 0;
+    while let Some((start, end)) = block(best, index, at) {
+        at = start + 1;
+        for candidate in unwrapped(best, index, start, end).unwrap_or_default() {
+            if Instant::now() >= until {
+                return;
+            }
+            if accept(best, candidate, fails) {
+                at = start;
+                break;
+            }
+        }
+    }
+}
+
+/// The module with a block replaced by one of its arms or by what is in it.
+fn unwrapped(wasm: &[u8], index: usize, start: usize, end: usize) -> Option<Vec<Vec<u8>>> {
+    const DROP: u8 = 0x1a;
+    const BLOCK: u8 = 0x02;
+    const IF: u8 = 0x04;
+    let places = places(wasm, index)?;
+    let all = bodies(wasm)?;
+    let code = &all.get(index)?.code;
+    let mut results = Vec::new();
+    let mut add = |replacement: Vec<Vec<u8>>| {
+        let mut all = all.clone();
+        all[index].code.splice(start..end, replacement);
+        results.extend(rebuild(wasm, &all));
+    };
+    if code[start][0] != IF {
+        // Branches may now lead elsewhere; whether that matters is for the failure to say.
+        add(code[start + 1..end - 1].to_vec());
+        return Some(results);
+    }
+    let depth = places.depths[start] + 1;
+    let divide = (start..end).find(|at| places.divides[*at] && places.depths[*at] == depth);
+    let frame = vec![vec![DROP], [&[BLOCK], &code[start][1..]].concat()];
+    let close = &code[end - 1..end];
+    let first = &code[start + 1..divide.unwrap_or(end - 1)];
+    add([&frame[..], first, close].concat());
+    if let Some(divide) = divide {
+        add([&frame[..], &code[divide + 1..end - 1], close].concat());
+    }
+    Some(results)
 }
 
 /// Replaces instructions `from..to` of a function if the module then still fails.
-fn replace(best: &mut Vec<u8>, index: usize, from: usize, to: usize, fails: &dyn Fn(&[u8]) -> bool) -> bool {
-    let Some(candidate) = without(best, index, from, to) else {
-        return false;
-    };
-    if candidate.len() >= best.len() || !is_valid(&candidate) || !fails(&candidate) {
+fn replace(
+    best: &mut Vec<u8>,
+    index: usize,
+    from: usize,
+    to: usize,
+    fails: &dyn Fn(&[u8]) -> bool,
+) -> bool {
+    match without(best, index, from, to) {
+        Some(candidate) => candidate.len() < best.len() && accept(best, candidate, fails),
+        None => false,
+    }
+}
+
+/// Takes the candidate if it still fails.
+fn accept(best: &mut Vec<u8>, candidate: Vec<u8>, fails: &dyn Fn(&[u8]) -> bool) -> bool {
+    if !is_valid(&candidate) || !fails(&candidate) {
         return false;
     }
     *best = candidate;
@@ -96,7 +166,9 @@ fn without(wasm: &[u8], index: usize, from: usize, to: usize) -> Option<Vec<u8>>
     let depth = *places.depths.get(from)?;
     let inside = from..to;
     if *places.depths.get(to)? != depth
-        || inside.clone().any(|at| places.depths[at] < depth || places.depths[at] == depth && places.divides[at])
+        || inside
+            .clone()
+            .any(|at| places.depths[at] < depth || places.depths[at] == depth && places.divides[at])
     {
         return None;
     }
@@ -130,7 +202,9 @@ fn zero(ty: ValType) -> Option<Vec<u8>> {
 }
 
 fn is_valid(wasm: &[u8]) -> bool {
-    Validator::new_with_features(WasmFeatures::all()).validate_all(wasm).is_ok()
+    Validator::new_with_features(WasmFeatures::all())
+        .validate_all(wasm)
+        .is_ok()
 }
 
 /// The functions of a module, in pieces.
@@ -157,7 +231,9 @@ fn pieces(wasm: &[u8], body: &FunctionBody<'_>) -> Option<Body> {
     }
     code.pop();
     Some(Body {
-        locals: wasm.get(body.range().start as usize..start as usize)?.to_vec(),
+        locals: wasm
+            .get(body.range().start as usize..start as usize)?
+            .to_vec(),
         code,
     })
 }
@@ -201,16 +277,23 @@ fn places(wasm: &[u8], index: usize) -> Option<Places> {
     let mut open = Vec::new();
     while !operators.eof() {
         let height = validator.operand_stack_height();
-        let stack: Option<Vec<ValType>> =
-            (0..height).rev().map(|at| validator.get_operand_type(at as usize).flatten()).collect();
-        places.stacks.push(stack.filter(|_| !unreachable_here(&validator)));
+        let stack: Option<Vec<ValType>> = (0..height)
+            .rev()
+            .map(|at| validator.get_operand_type(at as usize).flatten())
+            .collect();
+        places
+            .stacks
+            .push(stack.filter(|_| !unreachable_here(&validator)));
         places.depths.push(open.len() as u32);
         let offset = operators.original_position();
         let operator = operators.read().ok()?;
         let at = places.divides.len();
         places.divides.push(matches!(operator, Operator::Else));
         match operator {
-            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } | Operator::TryTable { .. } => {
+            Operator::Block { .. }
+            | Operator::Loop { .. }
+            | Operator::If { .. }
+            | Operator::TryTable { .. } => {
                 open.push(at);
             }
             Operator::End => {
@@ -226,10 +309,15 @@ fn places(wasm: &[u8], index: usize) -> Option<Places> {
 }
 
 fn unreachable_here(validator: &wasmparser::FuncValidator<ValidatorResources>) -> bool {
-    validator.get_control_frame(0).is_none_or(|frame| frame.unreachable)
+    validator
+        .get_control_frame(0)
+        .is_none_or(|frame| frame.unreachable)
 }
 
-fn to_validate(wasm: &[u8], index: usize) -> Option<(FuncToValidate<ValidatorResources>, FunctionBody<'_>)> {
+fn to_validate(
+    wasm: &[u8],
+    index: usize,
+) -> Option<(FuncToValidate<ValidatorResources>, FunctionBody<'_>)> {
     let mut validator = Validator::new_with_features(WasmFeatures::all());
     let mut at = 0;
     for payload in Parser::new(0).parse_all(wasm) {
@@ -241,4 +329,52 @@ fn to_validate(wasm: &[u8], index: usize) -> Option<(FuncToValidate<ValidatorRes
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+    use std::time::Duration;
+
+    const TEXT: &str = r#"(module (memory 1) (global $g (mut i64) (i64.const 0))
+        (func $other (param i32) (result i32) (i32.mul (local.get 0) (i32.const 3)))
+        (func (export "f") (param i32) (result i32) (local i32)
+            (block $out
+                (loop $again
+                    (local.set 1 (i32.add (local.get 1) (call $other (local.get 0))))
+                    (if (i32.lt_u (local.get 1) (i32.const 9))
+                        (then (global.set $g (i64.rotl (global.get $g) (i64.const 5))))
+                        (else (i32.store (i32.const 8) (local.get 1))))
+                    (br_if $out (i32.eqz (local.get 0)))
+                    (br_if $again (local.get 1))))
+            (i32.sub (local.get 1) (i32.popcnt (local.get 0)))))"#;
+
+    fn has(wasm: &[u8], name: &str) -> bool {
+        let contained = super::super::opcodes::contained(wasm);
+        let mut all = super::super::opcodes::NAMES.iter().zip(contained);
+        all.any(|(known, times)| *known == name && times > 0)
+    }
+
+    #[test]
+    fn what_does_not_matter_goes_and_what_matters_stays() {
+        let fails = |wasm: &[u8]| has(wasm, "I64Rotl") && has(wasm, "Loop");
+        let small = minimise(
+            &testing::wasm(TEXT),
+            &fails,
+            Instant::now() + Duration::from_secs(60),
+        );
+        assert!(fails(&small) && is_valid(&small));
+        for gone in ["I32Store", "I32Popcnt", "I32Mul", "Call", "If", "Block"] {
+            assert!(!has(&small, gone), "{gone} is left");
+        }
+    }
+
+    #[test]
+    fn nothing_goes_once_the_time_is_over() {
+        assert_eq!(
+            minimise(&testing::wasm(TEXT), &|_| true, Instant::now()),
+            testing::wasm(TEXT)
+        );
+    }
 }

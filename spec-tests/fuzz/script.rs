@@ -19,7 +19,12 @@ pub(super) enum Seen {
 }
 
 /// The script; the error says why there cannot be one.
-pub(super) fn script(wasm: &[u8], heading: &str, made: &[Made], seen: &[Seen]) -> Result<String, String> {
+pub(super) fn script(
+    wasm: &[u8],
+    heading: &str,
+    made: &[Made],
+    seen: &[Seen],
+) -> Result<String, String> {
     let mut text = String::new();
     for line in heading.lines() {
         let _ = writeln!(text, ";; {line}");
@@ -32,7 +37,11 @@ pub(super) fn script(wasm: &[u8], heading: &str, made: &[Made], seen: &[Seen]) -
     for (at, seen) in seen.iter().enumerate() {
         match seen {
             Seen::Global(name, value) => {
-                let _ = writeln!(asserts, "(assert_return (get {name:?}) {})", constant(value, true));
+                let _ = writeln!(
+                    asserts,
+                    "(assert_return (get {name:?}) {})",
+                    constant(value, true)
+                );
             }
             Seen::Byte(name, address, byte) => {
                 let (memory, index) = memory(wasm, name).ok_or("no such memory")?;
@@ -40,7 +49,10 @@ pub(super) fn script(wasm: &[u8], heading: &str, made: &[Made], seen: &[Seen]) -
                     text,
                     "  (func (export \"byte {at}\") (result i32) (i32.load8_u {memory} ({index}.const {address})))"
                 );
-                let _ = writeln!(asserts, "(assert_return (invoke \"byte {at}\") (i32.const {byte}))");
+                let _ = writeln!(
+                    asserts,
+                    "(assert_return (invoke \"byte {at}\") (i32.const {byte}))"
+                );
             }
         }
     }
@@ -50,7 +62,8 @@ pub(super) fn script(wasm: &[u8], heading: &str, made: &[Made], seen: &[Seen]) -
         let invoke = format!("(invoke {:?} {})", made.name, args.join(" "));
         let _ = match &made.want {
             Outcome::Values(values) => {
-                let values: Vec<String> = values.iter().map(|value| constant(value, true)).collect();
+                let values: Vec<String> =
+                    values.iter().map(|value| constant(value, true)).collect();
                 writeln!(text, "(assert_return {invoke} {})", values.join(" "))
             }
             Outcome::Trap(kind) => writeln!(text, "(assert_trap {invoke} {:?})", words(*kind)),
@@ -111,32 +124,50 @@ fn provider(wasm: &[u8]) -> Result<String, String> {
             }
             let max = |max: Option<u64>| max.map(|max| max.to_string()).unwrap_or_default();
             let name = import.name;
-            let known = fields.iter().any(|field| field.contains(&format!("(export {name:?})")));
+            let known = fields
+                .iter()
+                .any(|field| field.contains(&format!("(export {name:?})")));
             if known {
                 continue;
             }
             fields.push(match import.ty {
                 TypeRef::Global(ty) => {
                     globals += 1;
-                    let own = number_type(ty.content_type).ok_or("it imports a global of another type")?;
+                    let own = number_type(ty.content_type)
+                        .ok_or("it imports a global of another type")?;
                     let value = constant(&host::global(globals, own), false);
                     let text = text_type(own);
-                    let ty = if ty.mutable { format!("(mut {text})") } else { text.into() };
+                    let ty = if ty.mutable {
+                        format!("(mut {text})")
+                    } else {
+                        text.into()
+                    };
                     format!("(global (export {name:?}) {ty} {value})")
                 }
                 TypeRef::Memory(ty) => {
                     let index = if ty.memory64 { "i64" } else { "i32" };
-                    format!("(memory (export {name:?}) {index} {} {})", ty.initial, max(ty.maximum))
+                    format!(
+                        "(memory (export {name:?}) {index} {} {})",
+                        ty.initial,
+                        max(ty.maximum)
+                    )
                 }
                 TypeRef::Table(ty) => {
-                    format!("(table (export {name:?}) {} {} funcref)", ty.initial, max(ty.maximum))
+                    format!(
+                        "(table (export {name:?}) {} {} funcref)",
+                        ty.initial,
+                        max(ty.maximum)
+                    )
                 }
                 _ => return Err("it imports functions, whose results a script cannot give".into()),
             });
         }
     }
     Ok(match module {
-        Some(module) => format!("(module $host {})\n(register {module:?} $host)\n", fields.join(" ")),
+        Some(module) => format!(
+            "(module $host {})\n(register {module:?} $host)\n",
+            fields.join(" ")
+        ),
         None => String::new(),
     })
 }
@@ -180,14 +211,24 @@ fn constant(value: &Value, expected: bool) -> String {
             let negative = (x >> 63) as u32;
             match float.is_nan() {
                 true if expected => "(f64.const nan:canonical)".into(),
-                true => format!("(f64.const {}nan:{:#x})", sign(negative), x & ((1 << 52) - 1)),
+                true => format!(
+                    "(f64.const {}nan:{:#x})",
+                    sign(negative),
+                    x & ((1 << 52) - 1)
+                ),
                 false if float.is_infinite() => format!("(f64.const {}inf)", sign(negative)),
                 false => format!("(f64.const {float:?})"),
             }
         }
         Value::V128(x) => {
             let word = |at: u32| format!("{:#x}", (x >> (32 * at)) as u32);
-            format!("(v128.const i32x4 {} {} {} {})", word(0), word(1), word(2), word(3))
+            format!(
+                "(v128.const i32x4 {} {} {} {})",
+                word(0),
+                word(1),
+                word(2),
+                word(3)
+            )
         }
         Value::Func(true) => "(ref.func)".into(),
         Value::Func(false) => "(ref.null func)".into(),

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 
 use craneway::{
     AsContext, AsContextMut, Config, Engine, Error, Extern, ExternRef, ExternType, Func, Global,
-    Instance, Memory, Module, OptLevel, PassId, Ref, RefType, Result, Store, Table, Tag, ThrownException,
-    Trap, V128, Val, ValType,
+    Instance, Memory, Module, OptLevel, PassId, Ref, RefType, Result, Store, Table, Tag,
+    ThrownException, Trap, V128, Val, ValType,
 };
 
 use super::case::Settings;
@@ -88,12 +88,15 @@ impl Subject {
             reload: false,
             ..settings
         };
-        self.try_compile(wasm, plain).map_err(|error| format!("{error:#}"))
+        self.try_compile(wasm, plain)
+            .map_err(|error| format!("{error:#}"))
     }
 
     fn try_compile(&self, wasm: &[u8], settings: Settings) -> Result<Module> {
         // What differs in nothing but the detour shares an engine, and so do passes that there are not.
-        let all = u64::MAX.checked_shr(64 - PassId::ALL.len() as u32).unwrap_or(0);
+        let all = u64::MAX
+            .checked_shr(64 - PassId::ALL.len() as u32)
+            .unwrap_or(0);
         let engine = self.engine(Settings {
             reload: false,
             passes: settings.passes & all,
@@ -248,13 +251,17 @@ impl Running for Session {
             });
         }
         let store = &self.store;
-        let all = self.exports.iter().zip(rest).map(|((name, export), state)| {
-            let state = match export {
-                Extern::Memory(memory) => State::Memory(memory.data(store)),
-                _ => state,
-            };
-            (name.as_str(), state)
-        });
+        let all = self
+            .exports
+            .iter()
+            .zip(rest)
+            .map(|((name, export), state)| {
+                let state = match export {
+                    Extern::Memory(memory) => State::Memory(memory.data(store)),
+                    _ => state,
+                };
+                (name.as_str(), state)
+            });
         all.collect()
     }
 }

@@ -30,7 +30,10 @@ impl Totals {
             .map_err(|error| format!("{}: cannot be read: {error}", path.display()))?;
         for line in text.lines() {
             totals.line(line).ok_or_else(|| {
-                format!("{}: `{line}` is not a number and a name that is counted", path.display())
+                format!(
+                    "{}: `{line}` is not a number and a name that is counted",
+                    path.display()
+                )
             })?;
         }
         Ok(totals)
@@ -83,16 +86,64 @@ impl Totals {
 
     /// Coverage in a few lines: by pass, and of instructions the number and the rarest.
     pub(crate) fn coverage(&self) -> String {
-        let passes: Vec<String> = self.passes.iter().map(|(name, n)| format!("{name} {n}")).collect();
-        let mut seen: Vec<(u64, &str)> = self.counts.opcodes.iter().copied().zip(OPCODES.iter().copied()).collect();
+        let passes: Vec<String> = self
+            .passes
+            .iter()
+            .map(|(name, n)| format!("{name} {n}"))
+            .collect();
+        let mut seen: Vec<(u64, &str)> = self
+            .counts
+            .opcodes
+            .iter()
+            .copied()
+            .zip(OPCODES.iter().copied())
+            .collect();
         seen.retain(|(number, _)| *number > 0);
         seen.sort_unstable();
-        let rarest: Vec<String> = seen.iter().take(12).map(|(n, name)| format!("{name} {n}")).collect();
+        let rarest: Vec<String> = seen
+            .iter()
+            .take(12)
+            .map(|(n, name)| format!("{name} {n}"))
+            .collect();
         format!(
             "functions changed by pass: {}\n{} different instructions in modules that ran; rarest: {}",
             passes.join(", "),
             seen.len(),
             rarest.join(", ")
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_and_added_to() {
+        let path = std::env::temp_dir().join(format!("craneway-totals-{}", std::process::id()));
+        let mut counts = Counts {
+            results: 7,
+            ..Counts::default()
+        };
+        counts.opcodes = vec![0; OPCODES.len()];
+        counts.opcodes[3] = 5;
+        for round in 1..=2 {
+            let mut totals = Totals::read(&path).unwrap();
+            totals.add(&counts, 10 * round);
+            totals.write(&path).unwrap();
+        }
+        let totals = Totals::read(&path).unwrap();
+        std::fs::write(&path, "7 nonsense\n").unwrap();
+        let refused = Totals::read(&path).err();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(
+            (
+                totals.counts.results,
+                totals.counts.opcodes[3],
+                totals.next_seed
+            ),
+            (14, 10, 20)
+        );
+        assert!(refused.is_some_and(|message| message.contains("`7 nonsense`")));
     }
 }

@@ -126,7 +126,11 @@ impl State<'_> {
                 format!("memory size: wasmi {}, craneway {}", want.len(), got.len())
             }
             (Self::Memory(want), State::Memory(got)) => {
-                let at = want.iter().zip(got.iter()).position(|(a, b)| a != b).unwrap_or(0);
+                let at = want
+                    .iter()
+                    .zip(got.iter())
+                    .position(|(a, b)| a != b)
+                    .unwrap_or(0);
                 let end = want.len().min(at + 16);
                 format!(
                     "memory at {at:#x}: wasmi {:x?}, craneway {:x?}",

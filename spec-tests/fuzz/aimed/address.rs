@@ -90,7 +90,11 @@ impl Body<'_> {
             0 | 1 => {
                 let shift = self.rng.between(1, 3) as u32;
                 if max <= room >> shift {
-                    let inner = if self.rng.once_in(3) { self.rng.pick(&[1, 2, 5, bias]) } else { 0 };
+                    let inner = if self.rng.once_in(3) {
+                        self.rng.pick(&[1, 2, 5, bias])
+                    } else {
+                        0
+                    };
                     sum.terms.push(Term::Shifted(local, inner, shift));
                     sum.constant = sum.constant.wrapping_add(bias.wrapping_sub(inner) << shift);
                     sum.max += max << shift;
@@ -114,8 +118,12 @@ impl Body<'_> {
     }
 
     fn add_bounded(&mut self, sum: &mut Sum) {
-        let all: Vec<Bounded> =
-            self.bounded.iter().copied().filter(|b| b.max <= MOST.saturating_sub(sum.max)).collect();
+        let all: Vec<Bounded> = self
+            .bounded
+            .iter()
+            .copied()
+            .filter(|b| b.max <= MOST.saturating_sub(sum.max))
+            .collect();
         if !all.is_empty() {
             let Bounded { local, bias, max } = self.rng.pick(&all);
             sum.terms.push(Term::Local(local));
@@ -195,7 +203,9 @@ impl Body<'_> {
         if self.rng.once_in(150) {
             self.expr(Ty::I32, 2);
             self.extend(memory);
-            let offset = self.rng.pick(&[0, 0, 8, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_fff8]);
+            let offset = self
+                .rng
+                .pick(&[0, 0, 8, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_fff8]);
             return self.memarg(memory, offset, width);
         }
         let sum = self.sum();
@@ -207,8 +217,14 @@ impl Body<'_> {
         let room = size - width - sum.max;
         let more = match place {
             Place::Inside => {
-                let more = self.rng.pick(&[0, 0, 0, 0, 1, 2, 4, 4, 8, 8, 12, 16, 64, 100, 4096]);
-                if self.rng.once_in(20) { room } else { more.min(room) }
+                let more = self
+                    .rng
+                    .pick(&[0, 0, 0, 0, 1, 2, 4, 4, 8, 8, 12, 16, 64, 100, 4096]);
+                if self.rng.once_in(20) {
+                    room
+                } else {
+                    more.min(room)
+                }
             }
             // At the end, or a little beyond at the largest value of the sum.
             Place::AtEnd => room + self.rng.pick(&[0, 1, 4, width, sum.max / 2, sum.max]),
@@ -216,9 +232,15 @@ impl Body<'_> {
         };
         let offset = match place {
             Place::Inside => {
-                let offset = self.rng.pick(&[0, 0, 0, 1, 4, 8, 8, 16, 24, 100, 1000, 9000]);
+                let offset = self
+                    .rng
+                    .pick(&[0, 0, 0, 1, 4, 8, 8, 16, 24, 100, 1000, 9000]);
                 let left = room - more;
-                if self.rng.once_in(20) { left } else { offset.min(left) }
+                if self.rng.once_in(20) {
+                    left
+                } else {
+                    offset.min(left)
+                }
             }
             _ => self.rng.pick(&[0, 0, 4, 8, 100]),
         };
@@ -361,7 +383,11 @@ impl Body<'_> {
             let place = if first { p } else { q };
             let ty = self.some_type();
             // Another index may be the same memory.
-            let memory = if self.rng.once_in(8) { self.some_memory() } else { memory };
+            let memory = if self.rng.once_in(8) {
+                self.some_memory()
+            } else {
+                memory
+            };
             if self.rng.once_in(2) {
                 let (which, width) = self.store_of(ty);
                 self.emit(I::LocalGet(place));
@@ -383,21 +409,39 @@ impl Body<'_> {
             }
         }
         if self.rng.once_in(2) {
-            self.bounded.push(Bounded { local: p, bias: 0, max: sum.max });
+            self.bounded.push(Bounded {
+                local: p,
+                bias: 0,
+                max: sum.max,
+            });
         }
     }
 
     /// In a loop, an access below the variable's value that a condition keeps from wrapping.
     pub(super) fn guarded(&mut self) {
-        let all: Vec<Bounded> = self.loops.iter().flat_map(|l| &l.bounds).copied().filter(|b| b.max > 1).collect();
+        let all: Vec<Bounded> = self
+            .loops
+            .iter()
+            .flat_map(|l| &l.bounds)
+            .copied()
+            .filter(|b| b.max > 1)
+            .collect();
         if all.is_empty() {
             return self.store_statement();
         }
         let Bounded { local, bias, max } = self.rng.pick(&all);
         let back = self.rng.between(1, u64::from(max)) as u32;
-        let shift = if max < 5000 { self.rng.pick(&[0, 0, 1, 2, 3]) } else { 0 };
+        let shift = if max < 5000 {
+            self.rng.pick(&[0, 0, 1, 2, 3])
+        } else {
+            0
+        };
         let mut sum = Sum {
-            terms: vec![if shift == 0 { Term::Local(local) } else { Term::Shifted(local, 0, shift) }],
+            terms: vec![if shift == 0 {
+                Term::Local(local)
+            } else {
+                Term::Shifted(local, 0, shift)
+            }],
             constant: bias.wrapping_sub(back) << shift,
             max: max << shift,
         };
@@ -449,7 +493,11 @@ impl Body<'_> {
             return self.emit(I::MemoryFill(memory));
         }
         let other = self.rng.below(self.shape.memories.len() as u64) as u32;
-        let from = if self.shape.memories[other as usize].wide == wide { other } else { memory };
+        let from = if self.shape.memories[other as usize].wide == wide {
+            other
+        } else {
+            memory
+        };
         let sum = self.sum();
         let more = self.rng.pick(&[0, 1, 4, 16]);
         self.emit_sum(&sum, sum.constant.wrapping_add(more));

@@ -119,7 +119,12 @@ impl<'a> Body<'a> {
 
     /// A local of this type that may be assigned.
     fn target(&mut self, ty: Ty) -> u32 {
-        let all: Vec<u32> = self.free.iter().copied().filter(|l| self.locals[*l as usize] == ty).collect();
+        let all: Vec<u32> = self
+            .free
+            .iter()
+            .copied()
+            .filter(|l| self.locals[*l as usize] == ty)
+            .collect();
         if all.is_empty() {
             let local = self.local(ty);
             self.free.push(local);
@@ -177,7 +182,17 @@ impl<'a> Body<'a> {
     fn bound(&mut self) {
         let max = self.rng.pick(&[0xff, 0xff8, 0x1fff, 0x3ffc, 0x7fff]);
         let bias = if self.rng.once_in(3) {
-            self.rng.pick(&[1, 4, 16, 64, 0x100, 0x1000, 0x8000_0000, 0xffff_fff0, 0x1_0000])
+            self.rng.pick(&[
+                1,
+                4,
+                16,
+                64,
+                0x100,
+                0x1000,
+                0x8000_0000,
+                0xffff_fff0,
+                0x1_0000,
+            ])
         } else {
             0
         };
@@ -227,7 +242,10 @@ impl<'a> Body<'a> {
     /// Leaves the results, made of all locals of their type.
     fn results(&mut self) {
         let results = self.signature().results.clone();
-        if self.function().role == Role::Ordinary && self.rng.once_in(12) && self.tail_call(&results) {
+        if self.function().role == Role::Ordinary
+            && self.rng.once_in(12)
+            && self.tail_call(&results)
+        {
             return;
         }
         for ty in results {
@@ -326,7 +344,11 @@ impl<'a> Body<'a> {
 
     /// A call through a table, mostly of a slot that holds the right sort of function.
     fn call_indirect(&mut self) {
-        let targets = self.shape.functions.iter().filter(|f| f.role == Role::Target);
+        let targets = self
+            .shape
+            .functions
+            .iter()
+            .filter(|f| f.role == Role::Target);
         let most = targets.map(|f| f.cost).max().unwrap_or(0);
         let room = self.budget.saturating_sub(self.cost) / self.times;
         if self.function().role == Role::Target || most > room {
@@ -340,7 +362,7 @@ impl<'a> Body<'a> {
         let wild = self.rng.once_in(60);
         match kind {
             0 if wild => self.expr_masked(7),
-            0 => self.expr_masked(SURE_SLOTS as i32 - 1),
+            0 => self.sure_slot(),
             _ => {
                 let slot = SURE_SLOTS as i32 + kind as i32 - 1;
                 self.emit(I::I32Const(slot));
@@ -355,6 +377,16 @@ impl<'a> Body<'a> {
         self.store_results(&signature.results);
     }
 
+    /// The index of a slot that holds a function of the first sort; often one that others use too.
+    fn sure_slot(&mut self) {
+        let last = SURE_SLOTS as i32 - 1;
+        if self.rng.once_in(2) {
+            let slot = self.rng.below(2) as i32;
+            return self.emit(I::I32Const(slot));
+        }
+        self.expr_masked(last);
+    }
+
     fn expr_masked(&mut self, mask: i32) {
         self.expr(Ty::I32, 1);
         self.emit(I::I32Const(mask));
@@ -364,7 +396,11 @@ impl<'a> Body<'a> {
     /// Changes a table.
     fn table(&mut self) {
         let targets = super::targets(self.shape);
-        let sure: Vec<u32> = targets.iter().filter(|t| t.1 == TARGETS[0]).map(|t| t.0).collect();
+        let sure: Vec<u32> = targets
+            .iter()
+            .filter(|t| t.1 == TARGETS[0])
+            .map(|t| t.0)
+            .collect();
         let function = self.rng.pick(&sure);
         let table = self.some_table();
         match self.rng.below(5) {
@@ -382,8 +418,8 @@ impl<'a> Body<'a> {
                 self.emit(I::End);
             }
             1 => {
-                self.expr_masked(1);
-                self.expr_masked(3);
+                self.sure_slot();
+                self.sure_slot();
                 self.emit(I::TableGet(table));
                 self.emit(I::TableSet(table));
             }
@@ -394,7 +430,7 @@ impl<'a> Body<'a> {
                 self.emit(I::TableFill(table));
             }
             _ => {
-                self.expr_masked(3);
+                self.sure_slot();
                 let other = self.rng.once_in(30).then(|| targets[targets.len() - 1].0);
                 self.emit(I::RefFunc(other.unwrap_or(function)));
                 self.emit(I::TableSet(table));
@@ -524,7 +560,11 @@ impl<'a> Body<'a> {
         self.emit(I::I32LtU);
         self.emit(I::If(BlockType::Empty));
         let by = self.rng.below(3);
-        self.emit(if own.wide { I::I64Const(by as i64) } else { I::I32Const(by as i32) });
+        self.emit(if own.wide {
+            I::I64Const(by as i64)
+        } else {
+            I::I32Const(by as i32)
+        });
         self.emit(I::MemoryGrow(memory));
         narrow(self);
         self.emit(I::LocalSet(to));
@@ -567,7 +607,9 @@ impl<'a> Body<'a> {
         } else {
             self.expr_masked(3);
         }
-        let targets: Vec<u32> = (0..arms + 1).map(|_| self.rng.below(u64::from(arms)) as u32).collect();
+        let targets: Vec<u32> = (0..arms + 1)
+            .map(|_| self.rng.below(u64::from(arms)) as u32)
+            .collect();
         let default = self.rng.below(u64::from(arms)) as u32;
         self.emit(I::BrTable(Cow::Owned(targets), default));
         for arm in 0..arms {

@@ -9,8 +9,30 @@ use crate::fuzz::rng::Rng;
 /// A constant of 32 bits, often at an edge.
 pub(super) fn edge32(rng: &mut Rng) -> u32 {
     const EDGES: [u32; 24] = [
-        0, 1, 2, 3, 4, 7, 8, 16, 31, 32, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x1_0000,
-        0x7fff_ffff, 0x8000_0000, 0x8000_0001, 0xffff_ff80, 0xffff_fffe, 0xffff_ffff,
+        0,
+        1,
+        2,
+        3,
+        4,
+        7,
+        8,
+        16,
+        31,
+        32,
+        0x7f,
+        0x80,
+        0xff,
+        0x100,
+        0x7fff,
+        0x8000,
+        0xffff,
+        0x1_0000,
+        0x7fff_ffff,
+        0x8000_0000,
+        0x8000_0001,
+        0xffff_ff80,
+        0xffff_fffe,
+        0xffff_ffff,
     ];
     if rng.once_in(5) {
         rng.next() as u32 >> rng.below(32)
@@ -27,7 +49,14 @@ pub(super) fn edge64(rng: &mut Rng) -> u64 {
         1 => low as i32 as i64 as u64,
         2 => u64::from(low) << 32,
         3 => u64::from(low) << rng.below(40),
-        _ => rng.pick(&[1 << 32, (1 << 32) - 1, 1 << 31, 1 << 63, (1 << 63) - 1, u64::MAX]),
+        _ => rng.pick(&[
+            1 << 32,
+            (1 << 32) - 1,
+            1 << 31,
+            1 << 63,
+            (1 << 63) - 1,
+            u64::MAX,
+        ]),
     }
 }
 
@@ -104,9 +133,22 @@ impl Body<'_> {
                 self.expr(Ty::I32, depth);
                 let op = self.rng.below(16) as usize;
                 let ops = [
-                    I::I32Add, I::I32Sub, I::I32Mul, I::I32And, I::I32Or, I::I32Xor, I::I32Shl,
-                    I::I32ShrS, I::I32ShrU, I::I32Rotl, I::I32Rotr, I::I32Add, I::I32Add, I::I32Sub,
-                    I::I32And, I::I32Shl,
+                    I::I32Add,
+                    I::I32Sub,
+                    I::I32Mul,
+                    I::I32And,
+                    I::I32Or,
+                    I::I32Xor,
+                    I::I32Shl,
+                    I::I32ShrS,
+                    I::I32ShrU,
+                    I::I32Rotl,
+                    I::I32Rotr,
+                    I::I32Add,
+                    I::I32Add,
+                    I::I32Sub,
+                    I::I32And,
+                    I::I32Shl,
                 ];
                 self.emit(ops[op].clone());
             }
@@ -115,7 +157,12 @@ impl Body<'_> {
                 self.expr(Ty::I32, depth);
                 let op = self.rng.below(6) as usize;
                 let ops = [
-                    I::I32Extend8S, I::I32Extend16S, I::I32Clz, I::I32Ctz, I::I32Popcnt, I::I32Eqz,
+                    I::I32Extend8S,
+                    I::I32Extend16S,
+                    I::I32Clz,
+                    I::I32Ctz,
+                    I::I32Popcnt,
+                    I::I32Eqz,
                 ];
                 self.emit(ops[op].clone());
             }
@@ -169,27 +216,48 @@ impl Body<'_> {
                 self.expr(Ty::I64, depth);
                 let op = self.rng.below(12) as usize;
                 let ops = [
-                    I::I64Add, I::I64Sub, I::I64Mul, I::I64And, I::I64Or, I::I64Xor, I::I64Shl,
-                    I::I64ShrS, I::I64ShrU, I::I64Rotl, I::I64Add, I::I64Sub,
+                    I::I64Add,
+                    I::I64Sub,
+                    I::I64Mul,
+                    I::I64And,
+                    I::I64Or,
+                    I::I64Xor,
+                    I::I64Shl,
+                    I::I64ShrS,
+                    I::I64ShrU,
+                    I::I64Rotl,
+                    I::I64Add,
+                    I::I64Sub,
                 ];
                 self.emit(ops[op].clone());
             }
             5..=7 => {
                 self.expr(Ty::I32, depth);
                 let signed = self.rng.once_in(2);
-                self.emit(if signed { I::I64ExtendI32S } else { I::I64ExtendI32U });
+                self.emit(if signed {
+                    I::I64ExtendI32S
+                } else {
+                    I::I64ExtendI32U
+                });
             }
             8 => {
                 self.expr(Ty::I64, depth);
                 let op = self.rng.below(6) as usize;
                 let ops = [
-                    I::I64Extend8S, I::I64Extend16S, I::I64Extend32S, I::I64Clz, I::I64Ctz, I::I64Popcnt,
+                    I::I64Extend8S,
+                    I::I64Extend16S,
+                    I::I64Extend32S,
+                    I::I64Clz,
+                    I::I64Ctz,
+                    I::I64Popcnt,
                 ];
                 self.emit(ops[op].clone());
             }
             9 => {
                 self.expr(Ty::I64, depth);
-                let mask = self.rng.pick(&[0xff, 0xffff, 0xffff_ffff, 0x7fff_ffff, 0xffff_fff0]);
+                let mask = self
+                    .rng
+                    .pick(&[0xff, 0xffff, 0xffff_ffff, 0x7fff_ffff, 0xffff_fff0]);
                 self.emit(I::I64Const(mask));
                 self.emit(I::I64And);
             }
@@ -219,12 +287,26 @@ impl Body<'_> {
                 self.expr(Ty::F32, depth);
                 self.expr(Ty::F32, depth);
                 let op = self.rng.below(6) as usize;
-                self.emit([I::F32Add, I::F32Sub, I::F32Mul, I::F32Div, I::F32Min, I::F32Copysign][op].clone());
+                self.emit(
+                    [
+                        I::F32Add,
+                        I::F32Sub,
+                        I::F32Mul,
+                        I::F32Div,
+                        I::F32Min,
+                        I::F32Copysign,
+                    ][op]
+                        .clone(),
+                );
             }
             3 => {
                 self.expr(Ty::I32, depth);
                 let signed = self.rng.once_in(2);
-                self.emit(if signed { I::F32ConvertI32S } else { I::F32ConvertI32U });
+                self.emit(if signed {
+                    I::F32ConvertI32S
+                } else {
+                    I::F32ConvertI32U
+                });
             }
             4 => {
                 self.expr(Ty::F32, depth);
@@ -241,12 +323,26 @@ impl Body<'_> {
                 self.expr(Ty::F64, depth);
                 self.expr(Ty::F64, depth);
                 let op = self.rng.below(6) as usize;
-                self.emit([I::F64Add, I::F64Sub, I::F64Mul, I::F64Div, I::F64Max, I::F64Copysign][op].clone());
+                self.emit(
+                    [
+                        I::F64Add,
+                        I::F64Sub,
+                        I::F64Mul,
+                        I::F64Div,
+                        I::F64Max,
+                        I::F64Copysign,
+                    ][op]
+                        .clone(),
+                );
             }
             3 => {
                 self.expr(Ty::I64, depth);
                 let signed = self.rng.once_in(2);
-                self.emit(if signed { I::F64ConvertI64S } else { I::F64ConvertI64U });
+                self.emit(if signed {
+                    I::F64ConvertI64S
+                } else {
+                    I::F64ConvertI64U
+                });
             }
             4 => {
                 self.expr(Ty::F64, depth);
@@ -256,7 +352,11 @@ impl Body<'_> {
             5 => {
                 self.expr(Ty::I32, depth);
                 let signed = self.rng.once_in(2);
-                self.emit(if signed { I::F64ConvertI32S } else { I::F64ConvertI32U });
+                self.emit(if signed {
+                    I::F64ConvertI32S
+                } else {
+                    I::F64ConvertI32U
+                });
             }
             _ => self.load(Ty::F64),
         }
@@ -330,8 +430,16 @@ impl Body<'_> {
     fn compare32(&mut self) {
         let op = self.rng.below(10) as usize;
         let ops = [
-            I::I32Eq, I::I32Ne, I::I32LtS, I::I32LtU, I::I32GtS, I::I32GtU, I::I32LeS, I::I32LeU,
-            I::I32GeS, I::I32GeU,
+            I::I32Eq,
+            I::I32Ne,
+            I::I32LtS,
+            I::I32LtU,
+            I::I32GtS,
+            I::I32GtU,
+            I::I32LeS,
+            I::I32LeU,
+            I::I32GeS,
+            I::I32GeU,
         ];
         self.emit(ops[op].clone());
     }
@@ -339,8 +447,16 @@ impl Body<'_> {
     fn compare64(&mut self) {
         let op = self.rng.below(10) as usize;
         let ops = [
-            I::I64Eq, I::I64Ne, I::I64LtS, I::I64LtU, I::I64GtS, I::I64GtU, I::I64LeS, I::I64LeU,
-            I::I64GeS, I::I64GeU,
+            I::I64Eq,
+            I::I64Ne,
+            I::I64LtS,
+            I::I64LtU,
+            I::I64GtS,
+            I::I64GtU,
+            I::I64LeS,
+            I::I64LeU,
+            I::I64GeS,
+            I::I64GeU,
         ];
         self.emit(ops[op].clone());
     }

@@ -66,7 +66,11 @@ impl Course {
     fn count(&self) -> Option<u64> {
         let mut x = self.first;
         for trip in 1..=MOST_TRIPS {
-            let tested = if self.before { x } else { x.wrapping_add(self.step) };
+            let tested = if self.before {
+                x
+            } else {
+                x.wrapping_add(self.step)
+            };
             x = x.wrapping_add(self.step);
             if !self.test.holds(tested, self.limit) {
                 return Some(trip);
@@ -78,9 +82,37 @@ impl Course {
 
 impl Body<'_> {
     fn course(&mut self) -> Course {
-        const STEPS: [u32; 14] = [1, 1, 1, 2, 4, 4, 8, 16, 3, 12, u32::MAX, 0u32.wrapping_sub(4), 0u32.wrapping_sub(8), 100];
+        const STEPS: [u32; 14] = [
+            1,
+            1,
+            1,
+            2,
+            4,
+            4,
+            8,
+            16,
+            3,
+            12,
+            u32::MAX,
+            0u32.wrapping_sub(4),
+            0u32.wrapping_sub(8),
+            100,
+        ];
         const FIRSTS: [u32; 15] = [
-            0, 0, 0, 0, 1, 4, 16, 100, 1000, 0x7fff_fff0, 0x7fff_ffff, 0x8000_0000, 0xffff_fff8, 0xffff_ffff,
+            0,
+            0,
+            0,
+            0,
+            1,
+            4,
+            16,
+            100,
+            1000,
+            0x7fff_fff0,
+            0x7fff_ffff,
+            0x8000_0000,
+            0xffff_fff8,
+            0xffff_ffff,
             0xffff_ff00,
         ];
         let step = self.rng.pick(&STEPS);
@@ -96,7 +128,14 @@ impl Body<'_> {
             (0, _) => Test::Ne,
             (1, _) if limit == 0 => Test::Set,
             (_, true) => self.rng.pick(&[Test::Ne, Test::GtS, Test::GtU, Test::GeS]),
-            (_, false) => self.rng.pick(&[Test::Ne, Test::LtU, Test::LtS, Test::LeU, Test::LtU, Test::LtS]),
+            (_, false) => self.rng.pick(&[
+                Test::Ne,
+                Test::LtU,
+                Test::LtS,
+                Test::LeU,
+                Test::LtU,
+                Test::LtS,
+            ]),
         };
         if test != Test::Ne && test != Test::Set && self.rng.once_in(4) {
             limit = limit.wrapping_add(self.rng.below(8) as u32).wrapping_sub(4);
@@ -117,7 +156,11 @@ impl Body<'_> {
     pub(super) fn loop_statement(&mut self, depth: u32) {
         let course = self.course();
         let counted = course.trips > 0;
-        let trips = if counted { course.trips } else { self.rng.between(2, 20) };
+        let trips = if counted {
+            course.trips
+        } else {
+            self.rng.between(2, 20)
+        };
         if !self.affords(self.times * trips * 20) {
             return self.assign();
         }
@@ -221,7 +264,14 @@ impl Body<'_> {
     }
 
     /// `loop { body; step; br_if }`, perhaps within a block that the body leaves.
-    fn tested_last(&mut self, depth: u32, variable: u32, course: Course, pointers: &[(u32, u32)], counter: Option<u32>) {
+    fn tested_last(
+        &mut self,
+        depth: u32,
+        variable: u32,
+        course: Course,
+        pointers: &[(u32, u32)],
+        counter: Option<u32>,
+    ) {
         let wrapped = self.rng.once_in(2);
         if wrapped {
             self.emit(I::Block(BlockType::Empty));
@@ -293,7 +343,13 @@ impl Body<'_> {
     }
 
     /// On a condition, steps and goes back, or leaves the block around where the loop ends.
-    fn second_latch(&mut self, variable: u32, course: Course, pointers: &[(u32, u32)], early: bool) {
+    fn second_latch(
+        &mut self,
+        variable: u32,
+        course: Course,
+        pointers: &[(u32, u32)],
+        early: bool,
+    ) {
         self.condition();
         self.emit(I::If(BlockType::Empty));
         if !early {

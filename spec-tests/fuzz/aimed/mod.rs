@@ -405,7 +405,12 @@ fn elements(shape: &Shape) -> ElementSection {
         all.map(|t| t.0).collect()
     };
     let (sure, second, third) = (of(TARGETS[0]), of(TARGETS[1]), of(TARGETS[2]));
-    let mut slots: Vec<u32> = sure.iter().cycle().take(SURE_SLOTS as usize).copied().collect();
+    let mut slots: Vec<u32> = sure
+        .iter()
+        .cycle()
+        .take(SURE_SLOTS as usize)
+        .copied()
+        .collect();
     slots.extend(&second);
     slots.extend(&third);
     let mut elements = ElementSection::new();
@@ -477,5 +482,22 @@ fn initial(rng: &mut Rng, ty: Ty) -> ConstExpr {
         Ty::F32 => ConstExpr::f32_const((rng.below(100) as f32).into()),
         Ty::F64 => ConstExpr::f64_const((rng.below(1000) as f64 / 8.0).into()),
         Ty::V128 => ConstExpr::v128_const(i128::from(rng.next()) << 32 | 7),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasmparser::{Validator, WasmFeatures};
+
+    #[test]
+    fn modules_are_valid() {
+        for seed in 0..300 {
+            let wasm = module(&mut Rng::new(seed));
+            let features = WasmFeatures::WASM3;
+            if let Err(error) = Validator::new_with_features(features).validate_all(&wasm) {
+                panic!("seed {seed}: {error}");
+            }
+        }
     }
 }

@@ -13,9 +13,20 @@ impl Body<'_> {
                 self.expr(Ty::V128, depth);
                 let op = self.rng.below(14) as usize;
                 let ops = [
-                    I::I8x16Add, I::I16x8Sub, I::I32x4Add, I::I64x2Add, I::I32x4Mul, I::I16x8Mul,
-                    I::V128And, I::V128Or, I::V128Xor, I::V128AndNot, I::I32x4MinS, I::I8x16SubSatU,
-                    I::I32x4GtS, I::I16x8Eq,
+                    I::I8x16Add,
+                    I::I16x8Sub,
+                    I::I32x4Add,
+                    I::I64x2Add,
+                    I::I32x4Mul,
+                    I::I16x8Mul,
+                    I::V128And,
+                    I::V128Or,
+                    I::V128Xor,
+                    I::V128AndNot,
+                    I::I32x4MinS,
+                    I::I8x16SubSatU,
+                    I::I32x4GtS,
+                    I::I16x8Eq,
                 ];
                 self.emit(ops[op].clone());
             }
@@ -37,14 +48,26 @@ impl Body<'_> {
                 self.expr(Ty::V128, depth);
                 let first = self.rng.below(17) as u8;
                 let rotated = self.rng.once_in(2);
-                let lane = |at: u8| if rotated { at + first } else { (at * 5 + first) % 32 };
-                self.emit(I::I8x16Shuffle(std::array::from_fn(|at| lane(at as u8) % 32)));
+                let lane = |at: u8| {
+                    if rotated {
+                        at + first
+                    } else {
+                        (at * 5 + first) % 32
+                    }
+                };
+                self.emit(I::I8x16Shuffle(std::array::from_fn(|at| {
+                    lane(at as u8) % 32
+                })));
             }
             7 => {
                 self.expr(Ty::V128, depth);
                 let op = self.rng.below(5) as usize;
                 let ops = [
-                    I::V128Not, I::I16x8ExtendLowI8x16S, I::I32x4ExtendHighI16x8U, I::I64x2Neg, I::I8x16Abs,
+                    I::V128Not,
+                    I::I16x8ExtendLowI8x16S,
+                    I::I32x4ExtendHighI16x8U,
+                    I::I64x2Neg,
+                    I::I8x16Abs,
                 ];
                 self.emit(ops[op].clone());
             }
@@ -81,8 +104,12 @@ impl Body<'_> {
         let lane = self.rng.below(4) as u8;
         let op = self.rng.below(6) as usize;
         let ops = [
-            I::I32x4ExtractLane(lane), I::I8x16ExtractLaneS(lane), I::I16x8ExtractLaneU(lane),
-            I::V128AnyTrue, I::I8x16Bitmask, I::I32x4AllTrue,
+            I::I32x4ExtractLane(lane),
+            I::I8x16ExtractLaneS(lane),
+            I::I16x8ExtractLaneU(lane),
+            I::V128AnyTrue,
+            I::I8x16Bitmask,
+            I::I32x4AllTrue,
         ];
         self.emit(ops[op].clone());
     }
