@@ -54,7 +54,8 @@ impl Body<'_> {
             constant: 0,
             max: 0,
         };
-        if !self.loops.is_empty() && !self.rng.once_in(8) {
+        let varies = !self.loops.is_empty() && !self.rng.once_in(5);
+        if varies {
             self.add_variable(&mut sum);
             if self.loops.len() > 1 && self.rng.once_in(3) {
                 self.add_variable(&mut sum);
@@ -68,7 +69,7 @@ impl Body<'_> {
             sum.terms.push(Term::Masked(mask));
             sum.max = mask;
         }
-        if let Some(inner) = self.loops.last_mut() {
+        if varies && let Some(inner) = self.loops.last_mut() {
             inner.family = Some(sum.clone());
         }
         sum
@@ -472,6 +473,46 @@ impl Body<'_> {
             self.emit(I::LocalSet(to));
         }
         self.emit(I::End);
+    }
+
+    /// An access out of bounds that is never executed, which nobody can tell: it must not be moved to where it is.
+    pub(super) fn doubtful(&mut self) {
+        self.emit(I::Block(BlockType::Empty));
+        self.never();
+        self.emit(I::I32Eqz);
+        self.emit(I::BrIf(0));
+        let ty = self.some_type();
+        let local = self.bounded.first().map(|bounded| bounded.local);
+        self.emit(local.map_or(I::I32Const(8), I::LocalGet));
+        self.emit(I::I32Const(-16));
+        self.emit(I::I32Or);
+        self.extend(0);
+        let (which, width) = self.load_of(ty);
+        let at = self.memarg(0, 32, width);
+        self.emit_load(ty, which, at);
+        let to = self.local(ty);
+        self.emit(I::LocalSet(to));
+        self.emit(I::End);
+    }
+
+    /// Leaves zero, which only who follows single bits can know.
+    pub(super) fn never(&mut self) {
+        match self.some_local(Ty::I32) {
+            Some(local) => self.emit(I::LocalGet(local)),
+            None => self.emit(I::MemorySize(0)),
+        }
+        if self
+            .code
+            .last()
+            .is_some_and(|last| matches!(last, I::MemorySize(_)))
+            && self.shape.memories[0].wide
+        {
+            self.emit(I::I32WrapI64);
+        }
+        self.emit(I::I32Const(1));
+        self.emit(I::I32Shl);
+        self.emit(I::I32Const(1));
+        self.emit(I::I32And);
     }
 
     /// Small parts of memory are filled or copied, often onto themselves.

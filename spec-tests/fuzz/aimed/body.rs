@@ -476,6 +476,7 @@ impl<'a> Body<'a> {
             35 => self.grow(),
             36 => self.bulk(),
             37 => self.swap(),
+            38 if self.rng.once_in(2) => self.doubtful(),
             38 => self.leave(),
             39 if self.rng.once_in(3) => self.trap(),
             _ => self.store_statement(),
