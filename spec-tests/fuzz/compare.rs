@@ -47,6 +47,9 @@ pub(super) struct Pair<'a> {
     pub(super) made: Vec<Made>,
 }
 
+/// An instance under each engine, the oracle's first.
+type Both = (Box<dyn Running>, Box<dyn Running>);
+
 /// A call to be made.
 pub(super) type Call = (String, Vec<Value>);
 
@@ -104,7 +107,7 @@ impl Pair<'_> {
     }
 
     /// Instantiates under the subject what the oracle did not have to give up, and compares.
-    fn started(&self, counts: &mut Counts) -> Result<(Box<dyn Running>, Box<dyn Running>), Stop> {
+    fn started(&self, counts: &mut Counts) -> Result<Both, Stop> {
         let oracle = (self.oracle)();
         match oracle {
             Start::Trap(Kind::Fuel) => {

@@ -127,7 +127,7 @@ fn unwrapped(wasm: &[u8], index: usize, start: usize, end: usize) -> Option<Vec<
     }
     let depth = places.depths[start] + 1;
     let divide = (start..end).find(|at| places.divides[*at] && places.depths[*at] == depth);
-    let frame = vec![vec![DROP], [&[BLOCK], &code[start][1..]].concat()];
+    let frame = [vec![DROP], [&[BLOCK], &code[start][1..]].concat()];
     let close = &code[end - 1..end];
     let first = &code[start + 1..divide.unwrap_or(end - 1)];
     add([&frame[..], first, close].concat());

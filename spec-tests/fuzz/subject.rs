@@ -133,10 +133,10 @@ fn start(module: &Module) -> Result<Session> {
         let key = host::shared_name(import.module(), import.name(), &format!("{ty:?}"));
         let function = matches!(ty, ExternType::Func(_));
         let import = match shared.get(&key).filter(|_| !function) {
-            Some(known) => known.clone(),
+            Some(known) => *known,
             None => provide(&mut store, &mut order, ty)?,
         };
-        shared.insert(key, import.clone());
+        shared.insert(key, import);
         imports.push(import);
     }
     let instance = Instance::new(&mut store, module, &imports)?;

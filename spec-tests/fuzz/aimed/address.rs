@@ -40,6 +40,17 @@ enum Place {
     Wrapped,
 }
 
+/// The widths of the loads that give `ty`, in the order in which they are numbered.
+fn load_widths(ty: Ty) -> &'static [u32] {
+    match ty {
+        Ty::I32 => &[4, 4, 4, 1, 1, 2, 2],
+        Ty::I64 => &[8, 8, 8, 1, 1, 2, 2, 4, 4],
+        Ty::F32 => &[4],
+        Ty::F64 => &[8],
+        Ty::V128 => &[16, 16, 8, 8, 1, 4, 8, 4, 8],
+    }
+}
+
 impl Body<'_> {
     /// A sum; in loops mostly one that other accesses of the loop share up to a constant.
     fn sum(&mut self) -> Sum {
@@ -275,13 +286,7 @@ impl Body<'_> {
 
     /// A load that gives `ty`, and its width in bytes.
     fn load_of(&mut self, ty: Ty) -> (usize, u32) {
-        let widths: &[u32] = match ty {
-            Ty::I32 => &[4, 4, 4, 1, 1, 2, 2],
-            Ty::I64 => &[8, 8, 8, 1, 1, 2, 2, 4, 4],
-            Ty::F32 => &[4],
-            Ty::F64 => &[8],
-            Ty::V128 => &[16, 16, 8, 8, 1, 4, 8, 4, 8],
-        };
+        let widths = load_widths(ty);
         let which = self.rng.below(widths.len() as u64) as usize;
         (which, widths[which])
     }
@@ -377,14 +382,15 @@ impl Body<'_> {
             self.emit(I::I32Add);
         }
         self.emit(I::LocalSet(q));
-        for _ in 0..self.rng.between(2, 6) {
+        let mut loads: Vec<(u32, u64, Ty, usize, u32)> = Vec::new();
+        for _ in 0..self.rng.between(2, 7) {
             let first = self.rng.once_in(2);
             let offset = self.rng.pick(&[0, 0, 4, 8]);
             let offset = if first { offset + apart as u64 } else { offset };
             let place = if first { p } else { q };
             let ty = self.some_type();
             // Another index may be the same memory.
-            let memory = if self.rng.once_in(8) {
+            let memory = if self.rng.once_in(3) {
                 self.some_memory()
             } else {
                 memory
@@ -397,10 +403,15 @@ impl Body<'_> {
                 let at = self.memarg(memory, offset, width);
                 self.emit_store(ty, which, at);
             } else {
-                let (which, width) = self.load_of(ty);
+                let fresh = (place, offset, ty, self.load_of(ty).0, memory);
+                // Often once more what was loaded before.
+                let again = !loads.is_empty() && self.rng.once_in(2);
+                let load = if again { self.rng.pick(&loads) } else { fresh };
+                loads.push(load);
+                let (place, offset, ty, which, memory) = load;
                 self.emit(I::LocalGet(place));
                 self.extend(memory);
-                let at = self.memarg(memory, offset, width);
+                let at = self.memarg(memory, offset, load_widths(ty)[which]);
                 self.emit_load(ty, which, at);
                 let to = self.local(ty);
                 self.emit(I::LocalSet(to));
