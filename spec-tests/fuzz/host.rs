@@ -43,6 +43,11 @@ impl Host {
     }
 }
 
+/// The name under which an import that is not a function is one thing, however often it is imported.
+pub(super) fn shared_name(module: &str, name: &str, ty: &str) -> String {
+    format!("{module} {name} {ty}")
+}
+
 /// Numbers imported functions and globals, each by themselves: an engine may list one kind before another.
 #[derive(Default)]
 pub(super) struct Order {

@@ -1,111 +1,64 @@
 //! Differential testing: generated modules run under craneway and under `wasmi`, and everything that can be
 //! observed must agree.
 //!
-//! A seed decides everything: the module, how it is kept from running for ever, how NaNs are made comparable,
-//! the arguments. This file drives one seed; it must never know either engine's API.
+//! ```text
+//!   case         from a seed to a module and the settings that it is compiled with
+//!   aimed/       modules aimed at what our passes touch
+//!   smith        modules of wasm-smith
+//!   mutate       official modules after random changes
+//!   instrument   the oracle's version of a module, which counts instructions
+//!   oracle       wasmi
+//!   subject      craneway, with passes on and off
+//!   compare      calls under both; results, traps, memories, globals and tables after each
+//!   counts       what the seeds came to; totals sums them over many runs
+//!   minimise     makes a module small that shows a failure; script makes a regression of it
+//! ```
+//! A seed decides everything: the module, how it is compiled, the arguments. This file drives one seed; it must
+//! never know either engine's API.
 
-mod generate;
+mod aimed;
+mod case;
+mod compare;
+mod counts;
 mod host;
+mod instrument;
+mod minimise;
+mod mutate;
+mod opcodes;
 mod oracle;
 mod rng;
+mod script;
+mod smith;
 mod subject;
+#[cfg(test)]
+mod testing;
+mod totals;
 mod value;
 mod watch;
 
 use std::any::Any;
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use generate::Case;
+use case::{Bound, Case, Source};
+use compare::{Call, Effort, Made, Pair, Stop};
 use rng::Rng;
-use value::{Kind, Outcome, Running, Start, Value};
+use script::Seen;
 
+pub(crate) use counts::Counts;
+pub(crate) use opcodes::NAMES as OPCODES;
+pub(crate) use totals::Totals;
 pub(crate) use watch::Watch;
 
-/// Calls of one module after which no more are made.
-const CALLS: usize = 64;
-
-/// What the seeds so far have come to.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Counts {
-    /// Modules generated.
-    pub(crate) modules: u64,
-    /// Modules that both engines instantiated at least once.
-    pub(crate) instantiated: u64,
-    /// Modules whose instantiation trapped in both, the same way.
-    pub start_traps: u64,
-    /// Modules that the oracle does not accept, though they are meant to be valid.
-    pub(crate) refused: u64,
-    /// Calls that both engines ran to a result.
-    pub(crate) results: u64,
-    /// Calls that both engines ran to a trap.
-    pub(crate) traps: u64,
-    /// Of those traps, the ones that are not `unreachable`.
-    pub other_traps: u64,
-    /// Calls given up because the oracle ran out of fuel.
-    pub(crate) timeouts: u64,
-    /// Executions compared with our own unoptimised code instead of the oracle.
-    pub(crate) own: u64,
-    /// Modules not run because the oracle is known to run them wrongly.
-    pub(crate) beyond_oracle: u64,
-    /// Calls given up because one engine ran out of stack or another resource.
-    pub(crate) exhausted: u64,
-}
-
-impl Counts {
-    /// Calls and instantiations that both engines ran to an end: what was really compared.
-    pub(crate) fn executions(&self) -> u64 {
-        self.results + self.traps + self.start_traps
-    }
-
-    /// Adds what another thread counted.
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.modules += other.modules;
-        self.instantiated += other.instantiated;
-        self.start_traps += other.start_traps;
-        self.refused += other.refused;
-        self.results += other.results;
-        self.traps += other.traps;
-        self.other_traps += other.other_traps;
-        self.timeouts += other.timeouts;
-        self.own += other.own;
-        self.beyond_oracle += other.beyond_oracle;
-        self.exhausted += other.exhausted;
-    }
-}
-
-impl fmt::Display for Counts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} executions compared ({} results, {} traps of which {} not unreachable, {} trapping starts) \
-             in {} modules; given up: {} modules refused by the oracle, {} calls out of fuel, {} out of stack, \
-             {} modules beyond the oracle; {} executions of other features compared between our own levels",
-            self.executions(),
-            self.results,
-            self.traps,
-            self.other_traps,
-            self.start_traps,
-            self.modules,
-            self.refused,
-            self.timeouts,
-            self.exhausted,
-            self.beyond_oracle,
-            self.own
-        )
-    }
-}
-
 /// The engines agree no more.
-#[derive(Debug)]
 pub(crate) struct Mismatch {
-    /// The seed that shows it.
-    pub(crate) seed: u64,
     /// What differs, and at which call.
     pub(crate) message: String,
-    /// The module.
-    pub(crate) wasm: Vec<u8>,
+    seed: u64,
+    case: Case,
+    /// The calls of the instance that differed.
+    calls: Vec<Call>,
 }
 
 /// Both engines, made once for many seeds.
@@ -114,113 +67,229 @@ pub(crate) struct Lab {
     subject: subject::Subject,
 }
 
-/// Why the work on a module ended early, without fault.
-enum Stop {
-    Enough,
-    Differs(String),
+/// The names of the passes, and how many functions each has changed in this process.
+pub(crate) fn passes() -> Vec<(&'static str, u64)> {
+    subject::passes()
+        .into_iter()
+        .zip(subject::changed())
+        .collect()
+}
+
+/// The module that `seed` stands for.
+#[cfg(test)]
+pub(crate) fn module(seed: u64) -> Vec<u8> {
+    case(seed).wasm
+}
+
+/// The case that `seed` stands for.
+fn case(seed: u64) -> Case {
+    case::case(seed, subject::passes().len())
 }
 
 impl Lab {
     /// Engines for any number of seeds.
-    pub(crate) fn new() -> Result<Self, String> {
-        Ok(Self {
+    pub(crate) fn new() -> Self {
+        Self {
             oracle: oracle::Oracle::new(),
-            subject: subject::Subject::new()?,
-        })
-    }
-
-    /// The module that `seed` stands for.
-    pub(crate) fn module(seed: u64) -> Vec<u8> {
-        generate::case(seed).wasm
+            subject: subject::Subject::default(),
+        }
     }
 
     /// Runs the module of `seed` under both engines and compares.
     pub(crate) fn run(&self, seed: u64, counts: &mut Counts) -> Result<(), Mismatch> {
-        let case = generate::case(seed);
+        let case = case(seed);
         counts.modules += 1;
-        if case.beyond_oracle {
-            counts.beyond_oracle += 1;
-            return Ok(());
-        }
         let mut rng = Rng::new(seed ^ 0x5eed);
-        // A panic in an engine is a finding like any other.
-        let compared = catch_unwind(AssertUnwindSafe(|| {
-            if !case.own {
-                return self.compare(&case, &mut rng, counts);
-            }
-            let mut own = Counts::default();
-            let compared = self.compare_own(&case, &mut rng, &mut own);
-            counts.own += own.executions();
-            compared
-        }))
-        .unwrap_or_else(|panic| Err(Stop::Differs(format!("panicked: {}", words(&panic)))));
-        match compared {
+        let mut own = Counts::default();
+        let mut calls = Vec::new();
+        let result = self.with(&case, &mut |mut pair| {
+            // A panic in an engine is a finding like any other.
+            let result = guarded(|| pair.run(effort(&case), &mut rng, &mut own));
+            calls = pair
+                .made
+                .into_iter()
+                .map(|made| (made.name, made.args))
+                .collect();
+            result
+        });
+        count(&case, own, counts);
+        match result {
             Ok(()) | Err(Stop::Enough) => Ok(()),
-            Err(Stop::Differs(message)) => {
-                let message = format!("seed {seed} ({case}): {message}");
-                Err(Mismatch {
-                    seed,
-                    message,
-                    wasm: case.wasm,
-                })
+            Err(Stop::Refused) => {
+                counts.refused += 1;
+                Ok(())
             }
+            Err(Stop::Differs(message)) => Err(Mismatch {
+                message: format!("seed {seed} ({case}): {message}"),
+                seed,
+                case,
+                calls,
+            }),
         }
     }
 
-    fn compare(&self, case: &Case, rng: &mut Rng, counts: &mut Counts) -> Result<(), Stop> {
-        let Ok(oracle) = self.oracle.compile(&case.wasm) else {
-            counts.refused += 1;
-            return Err(Stop::Enough);
+    /// Compiles a case for both engines and hands them to `work`.
+    fn with(
+        &self,
+        case: &Case,
+        work: &mut dyn FnMut(Pair<'_>) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let compile = || {
+            guarded(|| {
+                self.subject
+                    .compile(&case.wasm, case.settings)
+                    .map_err(Stop::Differs)
+            })
         };
-        let subject = self.subject.compile(case).map_err(Stop::Differs)?;
-        let oracle = || self.oracle.start(&oracle);
-        run_both(&oracle, &|| self.subject.start(&subject), rng, counts)
+        if case.source == Source::Own {
+            // What is not supported, such as a shared memory, is refused at any level.
+            let Ok(plain) = self.subject.compile_plain(&case.wasm, case.settings) else {
+                return Err(Stop::Enough);
+            };
+            let subject = compile()?;
+            return work(Pair {
+                oracle: &|| self.subject.start(&plain),
+                subject: &|| self.subject.start(&subject),
+                made: Vec::new(),
+            });
+        }
+        let Ok(instrumented) = instrument::instrument(&case.wasm) else {
+            return Err(Stop::Refused);
+        };
+        let Ok(oracle) = self.oracle.compile(&instrumented) else {
+            return Err(Stop::Refused);
+        };
+        let subject = compile()?;
+        work(Pair {
+            oracle: &|| self.oracle.start(&oracle),
+            subject: &|| self.subject.start(&subject),
+            made: Vec::new(),
+        })
     }
 
-    /// Our optimised code against our unoptimised code, for features that the oracle does not have.
-    fn compare_own(&self, case: &Case, rng: &mut Rng, counts: &mut Counts) -> Result<(), Stop> {
-        // What is not supported, such as a shared memory, is refused at any level.
-        let Ok(plain) = self.subject.compile_plain(case) else {
-            return Err(Stop::Enough);
-        };
-        let subject = self.subject.compile(case).map_err(Stop::Differs)?;
-        let plain = || self.subject.start(&plain);
-        run_both(&plain, &|| self.subject.start(&subject), rng, counts)
+    /// How these calls of a case end; of calls that differ also what was made and what the state ought to be.
+    fn replay(&self, case: &Case, calls: &[Call]) -> Option<(Vec<Made>, Vec<Seen>)> {
+        let mut found = None;
+        let _ = self.with(case, &mut |mut pair| {
+            let (result, seen) = pair.replay(calls);
+            if matches!(result, Err(Stop::Differs(_))) {
+                found = Some((pair.made, seen));
+            }
+            result
+        });
+        found
     }
 }
 
-/// Instantiates and calls under both, again and again.
-fn run_both(
-    oracle: &dyn Fn() -> Start,
-    subject: &dyn Fn() -> Start,
-    rng: &mut Rng,
-    counts: &mut Counts,
-) -> Result<(), Stop> {
-    let mut calls = 0;
-    // A trap may mean that the module's own fuel is gone: go on with a fresh instance.
-    for instance in 0..8 {
-        let (mut oracle, mut subject) = started(oracle(), subject, counts)?;
-        counts.instantiated += u64::from(instance == 0);
-        let functions = oracle.functions();
-        if functions.is_empty() {
-            return same_state(&mut *oracle, &mut *subject);
+/// Adds the counts of one module.
+fn count(case: &Case, mut own: Counts, counts: &mut Counts) {
+    let executions = own.executions();
+    match case.source {
+        Source::Own => {
+            counts.own += executions + own.early;
+            return;
         }
-        let first = rng.below(functions.len() as u64) as usize;
-        for index in 0..functions.len() {
-            let (name, params) = &functions[(first + index) % functions.len()];
-            calls += 1;
-            let args: Vec<Value> = params.iter().map(|ty| value::argument(*ty, rng)).collect();
-            let ended = call(&mut *oracle, &mut *subject, name, &args, counts)?;
-            if ended || calls >= CALLS {
-                break;
-            }
-        }
-        same_state(&mut *oracle, &mut *subject)?;
-        if calls >= CALLS {
-            break;
+        Source::Aimed => own.by_source[0] = executions,
+        Source::Smith => own.by_source[1] = executions,
+        Source::Mutated => own.by_source[2] = executions,
+    }
+    if executions > 0 {
+        own.opcodes = opcodes::contained(&case.wasm);
+    }
+    counts.add(&own);
+}
+
+/// A panic becomes a difference.
+fn guarded<R>(work: impl FnOnce() -> Result<R, Stop>) -> Result<R, Stop> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|panic| Err(Stop::Differs(format!("panicked: {}", words(&panic)))))
+}
+
+/// Time that making a module small may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Makes a mismatch small and saves it as a script among the regressions; says where.
+pub(crate) fn save_small(lab: &Lab, mismatch: &Mismatch) -> String {
+    let mut case = mismatch.case.clone();
+    let all = &mismatch.calls[..];
+    let last = &all[all.len().saturating_sub(1)..];
+    let calls = match [last, all]
+        .into_iter()
+        .find(|calls| lab.replay(&case, calls).is_some())
+    {
+        Some(calls) => calls,
+        None => return "it does not fail again in a fresh instance: nothing is saved".into(),
+    };
+    for pass in 0..subject::passes().len() {
+        let mut without = case.clone();
+        without.settings.passes &= !(1 << pass);
+        if lab.replay(&without, calls).is_some() {
+            case = without;
         }
     }
-    Ok(())
+    let fails = |wasm: &[u8]| {
+        let smaller = Case {
+            wasm: wasm.to_vec(),
+            ..case.clone()
+        };
+        lab.replay(&smaller, calls).is_some()
+    };
+    case.wasm = minimise::minimise(&case.wasm, &fails, Instant::now() + PATIENCE);
+    let needed = subject::passes().into_iter().enumerate();
+    let needed: Vec<&str> = needed
+        .filter(|(at, _)| case.settings.passes >> at & 1 != 0)
+        .map(|(_, name)| name)
+        .collect();
+    let heading = format!(
+        "Found by the differential fuzzer: {}\nPasses that it takes: {}.",
+        mismatch.message,
+        needed.join(", ")
+    );
+    let Some((made, seen)) = lab.replay(&case, calls) else {
+        return "it does not fail again: nothing is saved".into();
+    };
+    match script::script(&case.wasm, &heading, &made, &seen) {
+        Ok(text) => {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join(format!("tests/own/fuzz-{}.wast", mismatch.seed));
+            match std::fs::write(&path, text) {
+                Ok(()) => format!(
+                    "made small: {}; passes that it takes: {}",
+                    path.display(),
+                    needed.join(", ")
+                ),
+                Err(error) => format!("{} cannot be written: {error}", path.display()),
+            }
+        }
+        Err(why) => format!(
+            "there is no script, because {why}; the module made small is\n{}",
+            print(&case.wasm)
+        ),
+    }
+}
+
+fn print(wasm: &[u8]) -> String {
+    wasmprinter::print_bytes(wasm).unwrap_or_else(|error| format!(";; {error:#}"))
+}
+
+fn effort(case: &Case) -> Effort {
+    match (case.source, case.bound) {
+        (Source::Aimed, _) => Effort {
+            instances: 2,
+            calls: 80,
+            leave_after_trap: false,
+        },
+        (_, Bound::Inside) => Effort {
+            instances: 8,
+            calls: 64,
+            leave_after_trap: true,
+        },
+        (_, Bound::Oracle) => Effort {
+            instances: 2,
+            calls: 48,
+            leave_after_trap: false,
+        },
+    }
 }
 
 fn words(panic: &Box<dyn Any + Send>) -> &str {
@@ -229,129 +298,18 @@ fn words(panic: &Box<dyn Any + Send>) -> &str {
         .unwrap_or("no message")
 }
 
-type Pair = (Box<dyn Running>, Box<dyn Running>);
-
-/// Instantiates under the subject what the oracle did not have to give up, and compares.
-fn started(oracle: Start, subject: &dyn Fn() -> Start, counts: &mut Counts) -> Result<Pair, Stop> {
-    match oracle {
-        Start::Trap(Kind::Fuel) => {
-            counts.timeouts += 1;
-            return Err(Stop::Enough);
-        }
-        Start::Trap(Kind::Resources) => {
-            counts.exhausted += 1;
-            return Err(Stop::Enough);
-        }
-        _ => {}
-    }
-    match (oracle, subject()) {
-        (Start::Running(oracle), Start::Running(subject)) => Ok((oracle, subject)),
-        (_, Start::Trap(Kind::Resources)) => {
-            counts.exhausted += 1;
-            Err(Stop::Enough)
-        }
-        (Start::Trap(want), Start::Trap(got)) if want == got => {
-            counts.start_traps += 1;
-            Err(Stop::Enough)
-        }
-        (Start::Refused(_), Start::Refused(_)) => {
-            counts.refused += 1;
-            Err(Stop::Enough)
-        }
-        (want, got) => Err(Stop::Differs(format!(
-            "instantiation: wasmi {want}, craneway {got}"
-        ))),
-    }
-}
-
-/// One call under both. True if it trapped.
-fn call(
-    oracle: &mut dyn Running,
-    subject: &mut dyn Running,
-    name: &str,
-    args: &[Value],
-    counts: &mut Counts,
-) -> Result<bool, Stop> {
-    let want = oracle.call(name, args);
-    match &want {
-        Outcome::Trap(Kind::Fuel) => {
-            counts.timeouts += 1;
-            return Err(Stop::Enough);
-        }
-        Outcome::Trap(Kind::Resources) => {
-            counts.exhausted += 1;
-            return Err(Stop::Enough);
-        }
-        _ => {}
-    }
-    let got = subject.call(name, args);
-    if matches!(got, Outcome::Trap(Kind::Resources)) {
-        counts.exhausted += 1;
-        return Err(Stop::Enough);
-    }
-    if want != got {
-        let message = format!("`{name}`({args:x?}): wasmi {want:x?}, craneway {got:x?}");
-        return Err(Stop::Differs(message));
-    }
-    if oracle.trace() != subject.trace() {
-        let (want, got) = (oracle.trace(), subject.trace());
-        let message =
-            format!("`{name}`({args:x?}): host calls differ: wasmi {want:x?}, craneway {got:x?}");
-        return Err(Stop::Differs(message));
-    }
-    match want {
-        Outcome::Values(_) => counts.results += 1,
-        Outcome::Trap(kind) => {
-            counts.traps += 1;
-            counts.other_traps += u64::from(kind != Kind::Unreachable);
-            return Ok(true);
-        }
-        Outcome::Broken(message) => {
-            return Err(Stop::Differs(format!("`{name}` fails in both: {message}")));
-        }
-    }
-    Ok(false)
-}
-
-/// Compares exported globals, memories and tables.
-fn same_state(oracle: &mut dyn Running, subject: &mut dyn Running) -> Result<(), Stop> {
-    let (want, got) = (oracle.state(), subject.state());
-    for ((name, want), (other, got)) in want.iter().zip(&got) {
-        if name != other {
-            return Err(Stop::Differs(format!(
-                "exports differ: wasmi `{name}`, craneway `{other}`"
-            )));
-        }
-        if let Some(difference) = want.difference(got) {
-            return Err(Stop::Differs(format!(
-                "after the calls, `{name}`: {difference}"
-            )));
-        }
-    }
-    if want.len() != got.len() {
-        return Err(Stop::Differs(
-            "the engines list different numbers of exports".into(),
-        ));
-    }
-    Ok(())
-}
-
-/// Saves a mismatch and says where and how to repeat it.
-pub(crate) fn report(mismatch: &Mismatch) -> String {
-    let path = watch::folder().join(format!("seed-{}.wasm", mismatch.seed));
-    let place = match save(&path, &mismatch.wasm) {
+/// Saves the module of a seed and says where, and how to repeat it.
+pub(crate) fn report(seed: u64) -> String {
+    let path = watch::folder().join(format!("seed-{seed}.wasm"));
+    let place = match save(&path, &case(seed).wasm) {
         Ok(()) => format!("module in {} and .wat", path.display()),
         Err(error) => format!("the module cannot be saved in {}: {error}", path.display()),
     };
-    format!(
-        "{}\n{place}\nrepeat: cargo run -p craneway-spec-tests --example soak -- --one {}",
-        mismatch.message, mismatch.seed
-    )
+    format!("{place}\nrepeat: cargo run -p craneway-spec-tests --example soak -- --one {seed}")
 }
 
 fn save(path: &Path, wasm: &[u8]) -> std::io::Result<()> {
     std::fs::create_dir_all(watch::folder())?;
     std::fs::write(path, wasm)?;
-    let text = wasmprinter::print_bytes(wasm).unwrap_or_else(|error| format!(";; {error:#}"));
-    std::fs::write(path.with_extension("wat"), text)
+    std::fs::write(path.with_extension("wat"), print(wasm))
 }

