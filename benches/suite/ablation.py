@@ -33,7 +33,7 @@ def section(probe, listed, rounds):
     text = (f"Time with a pass off over time with all on, {rounds} interleaved rounds: above 1 the pass is worth that much. The "
             f"last column is the CPU time of compiling, off over on: below 1 the pass costs that much.\n\n{table(head, rows)}")
     points = [(name, *extremes(name, listed, samples)) for name in engines if name != "all on"]
-    plots = [("ratios", "Time without a pass, over all kernels; the bar is from the kernel that loses most to the one that gains most",
+    plots = [("worth", "Time without a pass, over all kernels; the bar is from the kernel that loses most to the one that gains most",
               [p for p in points if p[1]])]
     return Section("ablation", "Ablation", text, {"samples": samples, "compile_cpu_s": compile_cpu}, plots)
 

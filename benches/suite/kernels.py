@@ -89,7 +89,7 @@ def section(engines, listed, rounds):
     over = [f"/ {c}" for c in columns]
     text = (f"CPU time of `_start`'s thread, compile excluded, {rounds} interleaved rounds. Ratios of the fastest runs; below 1 "
             "Craneway is faster. V8: the better of node's default and `--no-liftoff`; native: scalar code without its vectoriser, "
-            "in the SIMD group with vectors of 128 bits.\n\n"
+            "in the SIMD group with vectors of 128 bits, where the target is 1.25.\n\n"
             + table(["", "kernels", *over, "worst / Wasmtime 48"], geomean_rows(listed, samples, columns)) + "\n\n"
             + table(["kernel", "set", "group", "Craneway ms, median (spread)", *over], kernel_rows(listed, samples, columns)))
     return Section("kernels", "Kernels", text, {"rounds": rounds, "samples": samples}, plots(listed, samples, columns))

@@ -37,8 +37,8 @@ def render(sections, machine, versions):
              f"<title>Craneway: benchmarks</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
              f"<h1>Craneway beside its peers</h1>\n<p class=\"facts\">{facts}</p>\n"]
     for section in sections:
-        plots = "".join(f"<figure style=\"margin:0\"><h3>{html.escape(title)}</h3>\n{ratios(title, points)}</figure>\n"
-                        for _, title, points in section.plots)
+        plots = "".join(f"<figure style=\"margin:0\"><h3>{html.escape(title)}</h3>\n{ratios(kind, title, points)}</figure>\n"
+                        for kind, title, points in section.plots)
         parts.append(f"<section>\n<h2>{html.escape(section.title)}</h2>\n"
                      + (f"<div class=\"plots\">\n{plots}</div>\n" if plots else "") + blocks(section.text) + "</section>\n")
     return "".join(parts) + "</body>\n</html>\n"
@@ -65,8 +65,8 @@ def inline(text):
     return re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", text)
 
 
-def ratios(title, points):
-    """Points with error bars on a logarithmic axis around 1: (label, ratio, low, high)."""
+def ratios(kind, title, points):
+    """Points with error bars on a logarithmic axis around 1: (label, ratio, low, high). More than 1 is bad, unless it is `worth`."""
     low = math.log(min([0.8, *(p[2] for p in points)]) * 0.97)
     high = math.log(max([1.2, *(p[3] for p in points)]) * 1.03)
     place = lambda value: LEFT + (math.log(value) - low) / (high - low) * (WIDTH - LEFT - RIGHT)
@@ -82,9 +82,9 @@ def ratios(title, points):
                    f"<text class=\"tick\" x=\"{x:.1f}\" y=\"{bottom + 13:.1f}\">{tick:g}</text>\n")
     for at, (label, value, least, most) in enumerate(points):
         y = at * ROW + ROW / 2
-        kind = "slow" if value > 1.005 else "fast"
+        colour = "slow" if value > 1.005 and kind != "worth" else "fast"
         out.append(f"<text x=\"0\" y=\"{y + 4:.1f}\">{html.escape(label)}</text>"
                    f"<path class=\"range\" d=\"M{place(least):.1f} {y:.1f}H{place(most):.1f}\"/>"
-                   f"<circle class=\"{kind}\" cx=\"{place(value):.1f}\" cy=\"{y:.1f}\" r=\"4\"/>"
+                   f"<circle class=\"{colour}\" cx=\"{place(value):.1f}\" cy=\"{y:.1f}\" r=\"4\"/>"
                    f"<text class=\"value\" x=\"{WIDTH:.0f}\" y=\"{y + 4:.1f}\">{value:.2f}</text>\n")
     return "".join(out) + "</svg>\n"

@@ -27,7 +27,7 @@ fn guarded(what: &str, call: impl FnOnce() -> craneway::Result<()>) -> c_int {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(Ok(())) => OK,
         Ok(Err(err)) => {
-            eprintln!("craneway cannot {what}: {err:?}");
+            eprintln!("craneway cannot {what}: {err:#}");
             FAILED
         }
         Err(_) => {
