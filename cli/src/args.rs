@@ -1,6 +1,10 @@
 //! The shape of the command line, for clap. `run` may be left out.
 //! Must never know what the commands do.
 
+mod bench;
+
+pub(crate) use bench::{BenchArgs, PEERS, Peer};
+
 use crate::nearest::nearest;
 use crate::options::{Assignments, CODEGEN, DEBUG, GroupParser, OPTIMIZE, WASI, WASM};
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
@@ -21,6 +25,7 @@ Examples:
   craneway compile app.wasm             write app.cwasm, which starts without compiling
   craneway run --allow-precompiled app.cwasm
   craneway inspect app.wasm             what it imports, exports and uses
+  craneway bench app.wasm               how long it takes here, in Wasmtime, in node and so on
 
 `run` may be left out: `craneway app.wasm` is `craneway run app.wasm`.
 `craneway COMMAND --help` explains one command; RUST_LOG=debug shows what takes how long.";
@@ -74,6 +79,8 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     /// Check that modules are valid without running them.
     Validate(ValidateArgs),
+    /// Measure a program here and in other engines, side by side.
+    Bench(Box<BenchArgs>),
     /// Run WebAssembly test scripts.
     Wast(WastArgs),
     /// Print a completion script for a shell.
@@ -128,6 +135,9 @@ pub(crate) struct RunArgs {
     /// Also accept what `craneway compile` wrote. It is machine code: only if you trust its origin.
     #[arg(long)]
     pub(crate) allow_precompiled: bool,
+    /// For `craneway bench`: where to write how long loading, instantiating and running took.
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub(crate) clock: Option<PathBuf>,
     /// What the guest gets.
     #[command(flatten)]
     pub(crate) grants: GrantArgs,

@@ -5,6 +5,8 @@
 mod absent;
 mod args;
 mod backtrace;
+mod bench;
+mod clock;
 mod compile;
 mod completion;
 mod config;
@@ -59,6 +61,7 @@ fn dispatch(command: Command) -> Result<i32, Failure> {
         Command::Compile(args) => compile::execute(&args),
         Command::Inspect(args) => inspect::execute(&args),
         Command::Validate(args) => validate::execute(&args),
+        Command::Bench(args) => bench::execute(&args),
         Command::Wast(args) => wast::execute(&args),
         Command::Completion(args) => completion::execute(&args),
     }

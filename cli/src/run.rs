@@ -2,6 +2,7 @@
 //! Must never know how options are spelt or how errors are printed.
 
 use crate::args::RunArgs;
+use crate::clock::Clock;
 use crate::host::Host;
 use crate::input::Input;
 use crate::report::Failure;
@@ -22,14 +23,16 @@ pub(crate) fn execute(args: &RunArgs) -> Result<i32, Failure> {
     };
     // Before compiling, which may take long: a directory that does not exist is found at once.
     let host = Host::new(args, &settings)?;
+    let mut clock = Clock::start();
     let engine = settings.engine()?;
     let guest = Guest::load(&engine, file, args.allow_precompiled)?;
+    clock.loaded();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|err| Failure::new(format!("cannot start the asynchronous runtime: {err}")))?;
     let mut session = Session::new(&engine, host, &settings, args.observe.trace_wasi.as_ref())?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         for (name, file) in &args.preloads {
             session
                 .preload(&engine, name, file, args.allow_precompiled)
@@ -39,11 +42,16 @@ pub(crate) fn execute(args: &RunArgs) -> Result<i32, Failure> {
             Started::Running(instance) => instance,
             Started::Exited(code) => return Ok(code),
         };
+        clock.instantiated();
         match &args.invoke {
             Some(name) => session.invoke(&guest, instance, name, guest_args).await,
             None => session.run(&guest, instance).await,
         }
-    })
+    });
+    if let Some(file) = &args.clock {
+        clock.write(file)?;
+    }
+    outcome
 }
 
 /// What the outcome of guest code means for the exit code: leaving by `proc_exit` is no failure.

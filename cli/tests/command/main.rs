@@ -2,6 +2,7 @@
 //! These tests must never know anything of the crates beneath it.
 
 mod bad_input;
+mod bench;
 mod compile;
 mod config;
 mod exit;

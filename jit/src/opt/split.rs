@@ -166,7 +166,10 @@ mod tests {
     #[test]
     fn a_loop_short_of_registers_has_a_base_of_its_own() {
         check(super::run, &text(5), expect![["unchanged\n"]]);
-        check(super::run, &text(16), expect![[r#"
+        check(
+            super::run,
+            &text(16),
+            expect![[r#"
             function %f(i64, i32) -> i32 fast {
             block0(v0: i64, v1: i32):
                 v316 = iconst.i64 0
@@ -243,6 +246,7 @@ mod tests {
             block2:
                 return v315
             }
-        "#]]);
+        "#]],
+        );
     }
 }
