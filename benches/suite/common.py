@@ -50,6 +50,16 @@ def note(text):
     print(f"not measured: {text}", file=sys.stderr)
 
 
+# Engines that printed something else than the first one; the report ends with a failure if there are any.
+DIFFERENCES = []
+
+
+def differs(text):
+    """An engine that computes something else: its times mean nothing, but the other measurements go on."""
+    DIFFERENCES.append(text)
+    print(f"\nDIFFERENT: {text}", file=sys.stderr)
+
+
 def progress(text):
     print(f"\r{text:78}", end="", file=sys.stderr, flush=True)
 

@@ -1,8 +1,7 @@
 """The kernels: samples under every engine, a table by kernel, and one by group."""
 import statistics
-import sys
 
-from common import Missing, Section, cell, geomean, note, progress, spread, table
+from common import Missing, Section, cell, differs, geomean, note, progress, spread, table
 
 # Title to the groups of LIST that it takes together.
 GROUPS = {"call-heavy": ("calls", "callback"), "indirect calls": ("indirect",), "interpreters": ("interp",),
@@ -32,7 +31,9 @@ def measure(engines, listed, rounds):
                     samples[kernel][name] = None
                     continue
                 if outputs.setdefault(kernel, text) != text:
-                    sys.exit(f"{kernel} under {name} printed {text!r}, others {outputs[kernel]!r}")
+                    differs(f"{kernel} under {name} printed {text!r}, others {outputs[kernel]!r}")
+                    samples[kernel][name] = None
+                    continue
                 samples[kernel][name].append(ms)
     progress("")
     return samples

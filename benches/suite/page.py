@@ -22,8 +22,8 @@ table { border-collapse: collapse; font-size: .8rem; font-variant-numeric: tabul
 th, td { padding: .15rem .5rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; } th { vertical-align: bottom; }
 @media print {
-  body { max-width: none; padding: 0; font-size: 10px; } table { font-size: 8px; } .wide { overflow: visible; }
-  tr, svg { break-inside: avoid; } svg circle { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  body { max-width: none; padding: 0; font-size: 10px; } .wide { overflow: visible; }
+  tr, figure { break-inside: avoid; } h2, h3 { break-after: avoid; } table { font-size: 8px; } svg circle { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 """
 WIDTH, ROW, LEFT, RIGHT = 360.0, 18.0, 104.0, 44.0

@@ -22,16 +22,16 @@ Examples:
   craneway bench --flags 'wasmtime=-W exceptions=y' app.wasm
   craneway bench --rounds 11 --json raw.json --html page.html fib.wasm
 
-How: every run is a process of its own; each round runs every engine once (A B C A B C), so that a machine that gets
-slower or faster does it to all alike. Times are medians over the rounds, with half of slowest minus fastest.
-CPU time is that of the whole process on all cores, compiling threads included.
+How: every run is a process of its own. Each round runs every engine once (A B C A B C), so that a
+machine that gets slower or faster does it to all alike. Times are medians over the rounds, with
+half of slowest minus fastest. CPU time is that of the whole process, on all cores.
   cold          compile and run, caches off: wasmtime -C cache=n, wasmer --disable-cache
   precompiled   run what `craneway compile`, `wasmtime compile` or `wasmer compile` wrote before
   start-up      what an empty module takes in the same engine
   compile       cold minus precompiled; node, which has no such file, tells its own clock
   execution     what is left
-What the program prints on standard output and its exit code must be the same everywhere, byte for byte.
-A peer that is not installed is shown as not found.
+Standard output and exit code must be the same everywhere, byte for byte. A peer that is not
+installed is shown as not found.
 
 Exit status: 0; 1 if outputs differ or nothing could be measured; 2 for a wrong command line.";
 
@@ -64,7 +64,7 @@ pub(crate) struct BenchArgs {
     #[arg(long = "flags", value_name = "ENGINE=FLAGS", value_parser = parse_engine_flags)]
     pub(crate) flags: Vec<(String, Vec<String>)>,
     /// Let the program use a directory.
-    #[arg(long = "dir", value_name = "HOST[::GUEST]", value_parser = OsStringValueParser::new().try_map(parse_dir), value_hint = clap::ValueHint::DirPath)]
+    #[arg(long = "dir", value_name = "HOST[::GUEST]", value_parser = OsStringValueParser::new().try_map(parse_writable_dir), value_hint = clap::ValueHint::DirPath)]
     pub(crate) dirs: Vec<Dir>,
     /// Set an environment variable of the program, or pass ours on if no value is given.
     #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = OsStringValueParser::new().try_map(parse_env))]
@@ -87,6 +87,15 @@ pub(crate) struct Peer {
     pub(crate) name: String,
     /// Where it is, unless it is to be looked for.
     pub(crate) path: Option<PathBuf>,
+}
+
+/// Reads `HOST` or `HOST::GUEST`.
+fn parse_writable_dir(text: OsString) -> Result<Dir, String> {
+    let dir = parse_dir(text)?;
+    match dir.read_only {
+        true => Err("not all engines can make a directory read-only; leave `::ro` out".to_owned()),
+        false => Ok(dir),
+    }
 }
 
 /// Reads `NAME` or `NAME=PATH`.
@@ -156,6 +165,12 @@ mod tests {
         assert!(parse_peer("wastime").unwrap_err().contains("wasmtime"));
         assert!(parse_peer("node=").unwrap_err().contains("empty"));
         assert!(parse_peer("native").unwrap_err().contains("--native"));
+    }
+
+    #[test]
+    fn directories_are_what_all_engines_can_give() {
+        assert_eq!(parse_writable_dir("a::/b".into()).unwrap().guest, "/b");
+        assert!(parse_writable_dir("a::/b::ro".into()).is_err());
     }
 
     #[test]

@@ -6,6 +6,9 @@ use super::figures::{Figure, Parts, parts};
 use super::process::{Cost, Output};
 use serde_json::Value;
 
+/// A difference of samples below this many milliseconds says nothing.
+pub(crate) const SHORTEST: f64 = 5.0;
+
 /// Everything that a report needs.
 pub(crate) struct Results {
     /// The file, as given.
@@ -215,12 +218,11 @@ impl Results {
         })
     }
 
-    /// Execution as a multiple of Wasmtime's.
+    /// Execution as a multiple of Wasmtime's, unless that is too short to be told from start-up.
     pub(crate) fn execution_ratio(&self, row: &Row) -> Option<f64> {
-        let base = self
-            .parts(self.base(Kind::Precompiled)?, Time::Cpu)?
-            .execution;
-        (base > 0.0).then_some(self.parts(row, Time::Cpu)?.execution / base)
+        let base = self.base(Kind::Precompiled)?;
+        let base = self.parts(base, Time::Cpu)?.execution;
+        (base >= SHORTEST).then_some(self.parts(row, Time::Cpu)?.execution / base)
     }
 }
 

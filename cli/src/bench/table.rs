@@ -43,10 +43,10 @@ pub(crate) fn notes(results: &Results) -> Vec<String> {
         "ratio: to Wasmtime's median in the mode that does the same work; below 1 is faster."
             .to_owned(),
     );
-    notes.push(
-        "compile: cold minus precompiled; start-up: an empty module; execution: the rest."
-            .to_owned(),
-    );
+    notes.push(format!(
+        "compile: cold minus precompiled; start-up: an empty module; execution: the rest, compared from {} ms on.",
+        super::results::SHORTEST
+    ));
     notes.push(format!(
         "Peaks of memory below {} cannot be told: this command has that much itself.",
         mebibytes(results.floor)
