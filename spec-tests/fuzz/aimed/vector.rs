@@ -7,7 +7,7 @@ use super::body::Body;
 
 impl Body<'_> {
     pub(super) fn vector(&mut self, depth: u32) {
-        match self.rng.below(9) {
+        match self.rng.below(10) {
             0..=2 => {
                 self.expr(Ty::V128, depth);
                 self.expr(Ty::V128, depth);
@@ -71,8 +71,35 @@ impl Body<'_> {
                 ];
                 self.emit(ops[op].clone());
             }
+            8 => self.turned(depth),
             _ => self.load(Ty::V128),
         }
+    }
+
+    /// Lanes turned by shifting both ways.
+    fn turned(&mut self, depth: u32) {
+        self.expr(Ty::V128, depth);
+        let value = self.local(Ty::V128);
+        self.emit(I::LocalTee(value));
+        let which = self.rng.below(3) as usize;
+        let (up, down, bits) = [
+            (I::I16x8Shl, I::I16x8ShrU, 16),
+            (I::I32x4Shl, I::I32x4ShrU, 32),
+            (I::I64x2Shl, I::I64x2ShrU, 64),
+        ][which]
+            .clone();
+        let by = if self.rng.once_in(4) {
+            self.rng.below(bits) as i32
+        } else {
+            8 * self.rng.between(1, bits / 8 - 1) as i32
+        };
+        self.emit(I::I32Const(by));
+        self.emit(up);
+        self.emit(I::LocalGet(value));
+        self.emit(I::I32Const(bits as i32 - by));
+        self.emit(down);
+        let union = self.rng.once_in(2);
+        self.emit(if union { I::V128Or } else { I::V128Xor });
     }
 
     fn splat(&mut self, depth: u32) {
