@@ -106,7 +106,7 @@ fn without_part(wasm: &[u8], part: Part, at: usize) -> Option<Vec<u8>> {
                     let export = export.ok()?;
                     if index != at {
                         export.name.encode(&mut section);
-                        ExportKind::try_from(export.kind).ok()?.encode(&mut section);
+                        ExportKind::from(export.kind).encode(&mut section);
                         export.index.encode(&mut section);
                     }
                 }
