@@ -45,6 +45,8 @@ pub(super) struct Pair<'a> {
     pub(super) subject: &'a dyn Fn() -> Start,
     /// The calls of the current instance; what is left of them shows how to repeat a failure.
     pub(super) made: Vec<Made>,
+    /// How often the host was called in the last replay.
+    pub(super) host_calls: u64,
 }
 
 /// An instance under each engine, the oracle's first.
@@ -97,6 +99,7 @@ impl Pair<'_> {
         };
         for (name, args) in calls {
             let called = self.call(&mut *oracle, &mut *subject, name, args.clone(), &mut counts);
+            self.host_calls = oracle.trace().0;
             let result = called.and_then(|_| same_state(&mut *oracle, &mut *subject, true));
             if result.is_err() {
                 let seen = differences(&mut *oracle, &mut *subject);
@@ -273,6 +276,7 @@ mod tests {
             oracle: &|| engine.start(&oracle),
             subject: &|| subject.start(&compiled),
             made: Vec::new(),
+            host_calls: 0,
         };
         let mut counts = Counts::default();
         let effort = Effort {

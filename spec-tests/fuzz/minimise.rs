@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use wasm_encoder::{CodeSection, Module, RawSection};
+use wasm_encoder::{CodeSection, Encode, ExportKind, Module, RawSection};
 use wasmparser::{
     FuncToValidate, FuncValidatorAllocations, FunctionBody, Operator, Parser, Payload, RefType,
     ValType, ValidPayload, Validator, ValidatorResources, WasmFeatures,
@@ -38,6 +38,7 @@ pub(super) fn minimise(wasm: &[u8], fails: &dyn Fn(&[u8]) -> bool, until: Instan
     let mut best = wasm.to_vec();
     loop {
         let before = best.len();
+        trim(&mut best, fails, until);
         let count = bodies(&best).map_or(0, |bodies| bodies.len());
         for index in 0..count {
             shrink_function(&mut best, index, fails, until);
@@ -46,6 +47,93 @@ pub(super) fn minimise(wasm: &[u8], fails: &dyn Fn(&[u8]) -> bool, until: Instan
             return best;
         }
     }
+}
+
+/// Tries to leave out data, elements, exports, and declarations of locals.
+fn trim(best: &mut Vec<u8>, fails: &dyn Fn(&[u8]) -> bool, until: Instant) {
+    for part in [Part::Elements, Part::Data, Part::Export, Part::Locals] {
+        let mut at = 0;
+        while let Some(candidate) = without_part(best, part, at) {
+            if Instant::now() >= until {
+                return;
+            }
+            if candidate.len() >= best.len() || !accept(best, candidate, fails) {
+                at += 1;
+            }
+        }
+    }
+}
+
+/// What [`trim`] takes out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// All element segments.
+    Elements,
+    /// One data segment.
+    Data,
+    /// One export.
+    Export,
+    /// The locals that one function declares.
+    Locals,
+}
+
+/// The module without the `at`th of such parts; none if there are not so many.
+fn without_part(wasm: &[u8], part: Part, at: usize) -> Option<Vec<u8>> {
+    let mut all = bodies(wasm)?;
+    if part == Part::Locals {
+        all.get_mut(at)?.locals = vec![0];
+        return rebuild(wasm, &all);
+    }
+    let mut section = Vec::new();
+    let mut id = None;
+    for payload in Parser::new(0).parse_all(wasm) {
+        match (payload.ok()?, part) {
+            (Payload::ElementSection(_), Part::Elements) if at == 0 => id = Some(9),
+            (Payload::DataSection(segments), Part::Data) if (at as u32) < segments.count() => {
+                id = Some(11);
+                (segments.count() - 1).encode(&mut section);
+                for (index, segment) in segments.into_iter().enumerate() {
+                    let range = segment.ok()?.range;
+                    if index != at {
+                        section.extend(wasm.get(range.start as usize..range.end as usize)?);
+                    }
+                }
+            }
+            (Payload::ExportSection(exports), Part::Export) if (at as u32) < exports.count() => {
+                id = Some(7);
+                (exports.count() - 1).encode(&mut section);
+                for (index, export) in exports.into_iter().enumerate() {
+                    let export = export.ok()?;
+                    if index != at {
+                        export.name.encode(&mut section);
+                        ExportKind::from(export.kind).encode(&mut section);
+                        export.index.encode(&mut section);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    replace_section(wasm, id?, &section)
+}
+
+/// The module with another section, or without it if that is empty.
+fn replace_section(wasm: &[u8], wanted: u8, other: &[u8]) -> Option<Vec<u8>> {
+    let mut module = Module::new();
+    for payload in Parser::new(0).parse_all(wasm) {
+        let Some((id, range)) = payload.ok()?.as_section() else {
+            continue;
+        };
+        let data = if id == wanted {
+            other
+        } else {
+            wasm.get(range.start as usize..range.end as usize)?
+        };
+        if id != wanted || !other.is_empty() {
+            module.section(&RawSection { id, data });
+        }
+    }
+    Some(module.finish())
 }
 
 /// Tries runs of one function, largest first.

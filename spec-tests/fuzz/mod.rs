@@ -45,6 +45,7 @@ use case::{Bound, Case, Source};
 use compare::{Call, Effort, Made, Pair, Stop};
 use rng::Rng;
 use script::Seen;
+use value::Outcome;
 
 pub(crate) use counts::Counts;
 pub(crate) use opcodes::NAMES as OPCODES;
@@ -151,6 +152,7 @@ impl Lab {
                 oracle: &|| self.subject.start(&plain),
                 subject: &|| self.subject.start(&subject),
                 made: Vec::new(),
+                host_calls: 0,
             });
         }
         let Ok(instrumented) = instrument::instrument(&case.wasm) else {
@@ -164,21 +166,36 @@ impl Lab {
             oracle: &|| self.oracle.start(&oracle),
             subject: &|| self.subject.start(&subject),
             made: Vec::new(),
+            host_calls: 0,
         })
     }
 
     /// How these calls of a case end; of calls that differ also what was made and what the state ought to be.
-    fn replay(&self, case: &Case, calls: &[Call]) -> Option<(Vec<Made>, Vec<Seen>)> {
+    fn replay(&self, case: &Case, calls: &[Call]) -> Option<Replayed> {
         let mut found = None;
         let _ = self.with(case, &mut |mut pair| {
             let (result, seen) = pair.replay(calls);
-            if matches!(result, Err(Stop::Differs(_))) {
-                found = Some((pair.made, seen));
+            // What neither engine can call any more is no failure.
+            let called = |made: &Made| !matches!(made.want, Outcome::Broken(_));
+            if matches!(result, Err(Stop::Differs(_))) && pair.made.iter().all(called) {
+                found = Some(Replayed {
+                    made: pair.made,
+                    seen,
+                    host_calls: pair.host_calls,
+                });
             }
             result
         });
         found
     }
+}
+
+/// How calls went that differ again.
+struct Replayed {
+    made: Vec<Made>,
+    /// What the state ought to be.
+    seen: Vec<Seen>,
+    host_calls: u64,
 }
 
 /// Adds the counts of one module.
@@ -245,10 +262,14 @@ pub(crate) fn save_small(lab: &Lab, mismatch: &Mismatch) -> String {
         mismatch.message,
         needed.join(", ")
     );
-    let Some((made, seen)) = lab.replay(&case, calls) else {
+    let Some(last) = lab.replay(&case, calls) else {
         return "it does not fail again: nothing is saved".into();
     };
-    match script::script(&case.wasm, &heading, &made, &seen) {
+    let text = match last.host_calls {
+        0 => script::script(&case.wasm, &heading, &last.made, &last.seen),
+        _ => Err("the host's results matter, which a script cannot give".to_owned()),
+    };
+    match text {
         Ok(text) => {
             let path = Path::new(env!("CARGO_MANIFEST_DIR"))
                 .join(format!("tests/own/fuzz-{}.wast", mismatch.seed));

@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use wasmparser::{Parser, Payload, TypeRef, ValType};
+use wasmparser::{FuncType, Parser, Payload, TypeRef, ValType};
 
 use super::compare::Made;
 use super::host;
@@ -108,14 +108,20 @@ fn memory(wasm: &[u8], name: &str) -> Option<(u32, &'static str)> {
     Some((index, if is_wide { "i64" } else { "i32" }))
 }
 
-/// A module that exports what the module imports.
+/// A module that exports what the module imports; its functions are never called.
 fn provider(wasm: &[u8]) -> Result<String, String> {
     let mut fields: Vec<String> = Vec::new();
     let mut module = None;
+    let mut types: Vec<FuncType> = Vec::new();
     let mut globals = 0;
     for payload in Parser::new(0).parse_all(wasm) {
-        let Payload::ImportSection(imports) = payload.map_err(|error| error.to_string())? else {
-            continue;
+        let imports = match payload.map_err(|error| error.to_string())? {
+            Payload::ImportSection(imports) => imports,
+            Payload::TypeSection(all) => {
+                types = all.into_iter_err_on_gc_types().flatten().collect();
+                continue;
+            }
+            _ => continue,
         };
         for import in imports.into_imports() {
             let import = import.map_err(|error| error.to_string())?;
@@ -159,7 +165,18 @@ fn provider(wasm: &[u8]) -> Result<String, String> {
                         max(ty.maximum)
                     )
                 }
-                _ => return Err("it imports functions, whose results a script cannot give".into()),
+                TypeRef::Func(index) => {
+                    let ty = types.get(index as usize).ok_or("a type is missing")?;
+                    let list = |kind: &str, types: &[ValType]| {
+                        let all: Vec<String> =
+                            types.iter().map(|ty| format!("({kind} {ty})")).collect();
+                        all.join(" ")
+                    };
+                    let (params, results) =
+                        (list("param", ty.params()), list("result", ty.results()));
+                    format!("(func (export {name:?}) {params} {results} unreachable)")
+                }
+                _ => return Err("it imports what a script cannot give".into()),
             });
         }
     }

@@ -325,6 +325,29 @@ impl Body<'_> {
         self.emit(load);
     }
 
+    /// One lane read from memory, or written to it.
+    pub(super) fn lane_access(&mut self) {
+        let which = self.rng.below(4) as u32;
+        let store = self.rng.once_in(2);
+        let memarg = self.address(1 << which);
+        self.expr(Ty::V128, 1);
+        let lane = self.rng.below(16 >> which) as u8;
+        self.emit(match (store, which) {
+            (true, 0) => I::V128Store8Lane { memarg, lane },
+            (true, 1) => I::V128Store16Lane { memarg, lane },
+            (true, 2) => I::V128Store32Lane { memarg, lane },
+            (true, _) => I::V128Store64Lane { memarg, lane },
+            (false, 0) => I::V128Load8Lane { memarg, lane },
+            (false, 1) => I::V128Load16Lane { memarg, lane },
+            (false, 2) => I::V128Load32Lane { memarg, lane },
+            (false, _) => I::V128Load64Lane { memarg, lane },
+        });
+        if !store {
+            let to = self.local(Ty::V128);
+            self.emit(I::LocalSet(to));
+        }
+    }
+
     /// A store that takes `ty`, and its width in bytes.
     fn store_of(&mut self, ty: Ty) -> (usize, u32) {
         let widths: &[u32] = match ty {
@@ -359,6 +382,9 @@ impl Body<'_> {
     }
 
     pub(super) fn store_statement(&mut self) {
+        if self.shape.simd && self.rng.once_in(6) {
+            return self.lane_access();
+        }
         let ty = self.some_type();
         let (which, width) = self.store_of(ty);
         let at = self.address(width);

@@ -166,6 +166,7 @@ impl Body<'_> {
                 ];
                 self.emit(ops[op].clone());
             }
+            11 if self.rng.once_in(2) => self.siblings(),
             11 => self.half_shifts(depth),
             12 => {
                 self.expr(Ty::I64, depth);
@@ -196,6 +197,34 @@ impl Body<'_> {
         };
         self.emit(I::I32Const(constant));
         self.emit(op);
+    }
+
+    /// One operation on one value with two constants that are close.
+    fn siblings(&mut self) {
+        let local = match self.bounded.first() {
+            Some(bounded) => bounded.local,
+            None => match self.some_local(Ty::I32) {
+                Some(local) => local,
+                None => return self.leaf(Ty::I32),
+            },
+        };
+        let constant = edge32(self.rng) as i32;
+        let which = self.rng.below(6) as usize;
+        let ops = [
+            I::I32Add,
+            I::I32And,
+            I::I32Or,
+            I::I32Xor,
+            I::I32Sub,
+            I::I32Mul,
+        ];
+        let apart = self.rng.pick(&[1, 1, 2, -1, 4]);
+        for constant in [constant, constant.wrapping_add(apart)] {
+            self.emit(I::LocalGet(local));
+            self.emit(I::I32Const(constant));
+            self.emit(ops[which].clone());
+        }
+        self.emit(I::I32Rotl);
     }
 
     /// An extension by shifting up and down.

@@ -5,37 +5,223 @@ use wasm_encoder::Instruction as I;
 use super::Ty;
 use super::body::Body;
 
+/// Operations of two vectors on integers, ...
+const BINARY: &[I<'static>] = &[
+    I::I8x16Eq,
+    I::I8x16Ne,
+    I::I8x16LtS,
+    I::I8x16LtU,
+    I::I8x16GtS,
+    I::I8x16GtU,
+    I::I8x16LeS,
+    I::I8x16LeU,
+    I::I8x16GeS,
+    I::I8x16GeU,
+    I::I8x16Add,
+    I::I8x16Sub,
+    I::I8x16MinS,
+    I::I8x16MinU,
+    I::I8x16MaxS,
+    I::I8x16MaxU,
+    I::I16x8Eq,
+    I::I16x8Ne,
+    I::I16x8LtS,
+    I::I16x8LtU,
+    I::I16x8GtS,
+    I::I16x8GtU,
+    I::I16x8LeS,
+    I::I16x8LeU,
+    I::I16x8GeS,
+    I::I16x8GeU,
+    I::I16x8Add,
+    I::I16x8Sub,
+    I::I16x8MinS,
+    I::I16x8MinU,
+    I::I16x8MaxS,
+    I::I16x8MaxU,
+    I::I32x4Eq,
+    I::I32x4Ne,
+    I::I32x4LtS,
+    I::I32x4LtU,
+    I::I32x4GtS,
+    I::I32x4GtU,
+    I::I32x4LeS,
+    I::I32x4LeU,
+    I::I32x4GeS,
+    I::I32x4GeU,
+    I::I32x4Add,
+    I::I32x4Sub,
+    I::I32x4MinS,
+    I::I32x4MinU,
+    I::I32x4MaxS,
+    I::I32x4MaxU,
+    I::I64x2Eq,
+    I::I64x2Ne,
+    I::I64x2LtS,
+    I::I64x2GtS,
+    I::I64x2LeS,
+    I::I64x2GeS,
+    I::I64x2Add,
+    I::I64x2Sub,
+    I::I64x2Mul,
+    I::I8x16AddSatS,
+    I::I8x16AddSatU,
+    I::I8x16SubSatS,
+    I::I8x16SubSatU,
+    I::I16x8AddSatS,
+    I::I16x8AddSatU,
+    I::I16x8SubSatS,
+    I::I16x8SubSatU,
+    I::I8x16AvgrU,
+    I::I16x8AvgrU,
+    I::I16x8Mul,
+    I::I32x4Mul,
+    I::I32x4DotI16x8S,
+    I::I16x8Q15MulrSatS,
+    I::I8x16NarrowI16x8S,
+    I::I8x16NarrowI16x8U,
+    I::I16x8NarrowI32x4S,
+    I::I16x8NarrowI32x4U,
+    I::I8x16Swizzle,
+    I::V128And,
+    I::V128Or,
+    I::V128Xor,
+    I::V128AndNot,
+    I::I16x8ExtMulLowI8x16S,
+    I::I16x8ExtMulLowI8x16U,
+    I::I16x8ExtMulHighI8x16S,
+    I::I16x8ExtMulHighI8x16U,
+    I::I32x4ExtMulLowI16x8S,
+    I::I32x4ExtMulLowI16x8U,
+    I::I32x4ExtMulHighI16x8S,
+    I::I32x4ExtMulHighI16x8U,
+    I::I64x2ExtMulLowI32x4S,
+    I::I64x2ExtMulLowI32x4U,
+    I::I64x2ExtMulHighI32x4S,
+    I::I64x2ExtMulHighI32x4U,
+];
+/// ... and on floats.
+const FLOAT_BINARY: &[I<'static>] = &[
+    I::F32x4Eq,
+    I::F32x4Ne,
+    I::F32x4Lt,
+    I::F32x4Gt,
+    I::F32x4Le,
+    I::F32x4Ge,
+    I::F32x4Add,
+    I::F32x4Sub,
+    I::F32x4Mul,
+    I::F32x4Div,
+    I::F32x4Min,
+    I::F32x4Max,
+    I::F32x4PMin,
+    I::F32x4PMax,
+    I::F64x2Eq,
+    I::F64x2Ne,
+    I::F64x2Lt,
+    I::F64x2Gt,
+    I::F64x2Le,
+    I::F64x2Ge,
+    I::F64x2Add,
+    I::F64x2Sub,
+    I::F64x2Mul,
+    I::F64x2Div,
+    I::F64x2Min,
+    I::F64x2Max,
+    I::F64x2PMin,
+    I::F64x2PMax,
+];
+/// Operations of one vector to integers, ...
+const UNARY: &[I<'static>] = &[
+    I::I8x16Abs,
+    I::I8x16Neg,
+    I::I16x8Abs,
+    I::I16x8Neg,
+    I::I32x4Abs,
+    I::I32x4Neg,
+    I::I64x2Abs,
+    I::I64x2Neg,
+    I::I16x8ExtendLowI8x16S,
+    I::I16x8ExtendLowI8x16U,
+    I::I16x8ExtendHighI8x16S,
+    I::I16x8ExtendHighI8x16U,
+    I::I32x4ExtendLowI16x8S,
+    I::I32x4ExtendLowI16x8U,
+    I::I32x4ExtendHighI16x8S,
+    I::I32x4ExtendHighI16x8U,
+    I::I64x2ExtendLowI32x4S,
+    I::I64x2ExtendLowI32x4U,
+    I::I64x2ExtendHighI32x4S,
+    I::I64x2ExtendHighI32x4U,
+    I::I16x8ExtAddPairwiseI8x16S,
+    I::I16x8ExtAddPairwiseI8x16U,
+    I::I32x4ExtAddPairwiseI16x8S,
+    I::I32x4ExtAddPairwiseI16x8U,
+    I::V128Not,
+    I::I8x16Popcnt,
+    I::I32x4TruncSatF32x4S,
+    I::I32x4TruncSatF32x4U,
+    I::I32x4TruncSatF64x2SZero,
+    I::I32x4TruncSatF64x2UZero,
+];
+/// ... and to floats.
+const FLOAT_UNARY: &[I<'static>] = &[
+    I::F32x4Ceil,
+    I::F32x4Floor,
+    I::F32x4Trunc,
+    I::F32x4Nearest,
+    I::F32x4Abs,
+    I::F32x4Neg,
+    I::F32x4Sqrt,
+    I::F64x2Ceil,
+    I::F64x2Floor,
+    I::F64x2Trunc,
+    I::F64x2Nearest,
+    I::F64x2Abs,
+    I::F64x2Neg,
+    I::F64x2Sqrt,
+    I::F32x4ConvertI32x4S,
+    I::F32x4ConvertI32x4U,
+    I::F64x2ConvertLowI32x4S,
+    I::F64x2ConvertLowI32x4U,
+    I::F32x4DemoteF64x2Zero,
+    I::F64x2PromoteLowF32x4,
+];
+/// Shifts by a scalar.
+const SHIFTS: &[I<'static>] = &[
+    I::I8x16Shl,
+    I::I8x16ShrS,
+    I::I8x16ShrU,
+    I::I16x8Shl,
+    I::I16x8ShrS,
+    I::I16x8ShrU,
+    I::I32x4Shl,
+    I::I32x4ShrS,
+    I::I32x4ShrU,
+    I::I64x2Shl,
+    I::I64x2ShrS,
+    I::I64x2ShrU,
+];
+
 impl Body<'_> {
+    fn one_of(&mut self, all: &'static [I<'static>]) {
+        let which = self.rng.below(all.len() as u64) as usize;
+        self.emit(all[which].clone());
+    }
+
     pub(super) fn vector(&mut self, depth: u32) {
-        match self.rng.below(9) {
+        match self.rng.below(10) {
             0..=2 => {
                 self.expr(Ty::V128, depth);
                 self.expr(Ty::V128, depth);
-                let op = self.rng.below(14) as usize;
-                let ops = [
-                    I::I8x16Add,
-                    I::I16x8Sub,
-                    I::I32x4Add,
-                    I::I64x2Add,
-                    I::I32x4Mul,
-                    I::I16x8Mul,
-                    I::V128And,
-                    I::V128Or,
-                    I::V128Xor,
-                    I::V128AndNot,
-                    I::I32x4MinS,
-                    I::I8x16SubSatU,
-                    I::I32x4GtS,
-                    I::I16x8Eq,
-                ];
-                self.emit(ops[op].clone());
+                let floats = self.shape.floats && self.rng.once_in(4);
+                self.one_of(if floats { FLOAT_BINARY } else { BINARY });
             }
             3 => self.splat(depth),
             4 => {
                 self.expr(Ty::V128, depth);
                 self.expr(Ty::I32, 1);
-                let op = self.rng.below(4) as usize;
-                self.emit([I::I8x16Shl, I::I16x8ShrU, I::I32x4ShrS, I::I64x2Shl][op].clone());
+                self.one_of(SHIFTS);
             }
             5 => {
                 self.expr(Ty::V128, depth);
@@ -61,18 +247,38 @@ impl Body<'_> {
             }
             7 => {
                 self.expr(Ty::V128, depth);
-                let op = self.rng.below(5) as usize;
-                let ops = [
-                    I::V128Not,
-                    I::I16x8ExtendLowI8x16S,
-                    I::I32x4ExtendHighI16x8U,
-                    I::I64x2Neg,
-                    I::I8x16Abs,
-                ];
-                self.emit(ops[op].clone());
+                let floats = self.shape.floats && self.rng.once_in(3);
+                self.one_of(if floats { FLOAT_UNARY } else { UNARY });
             }
+            8 => self.turned(depth),
             _ => self.load(Ty::V128),
         }
+    }
+
+    /// Lanes turned by shifting both ways.
+    fn turned(&mut self, depth: u32) {
+        self.expr(Ty::V128, depth);
+        let value = self.local(Ty::V128);
+        self.emit(I::LocalTee(value));
+        let which = self.rng.below(3) as usize;
+        let (up, down, bits) = [
+            (I::I16x8Shl, I::I16x8ShrU, 16),
+            (I::I32x4Shl, I::I32x4ShrU, 32),
+            (I::I64x2Shl, I::I64x2ShrU, 64),
+        ][which]
+            .clone();
+        let by = if self.rng.once_in(4) {
+            self.rng.below(bits) as i32
+        } else {
+            8 * self.rng.between(1, bits / 8 - 1) as i32
+        };
+        self.emit(I::I32Const(by));
+        self.emit(up);
+        self.emit(I::LocalGet(value));
+        self.emit(I::I32Const(bits as i32 - by));
+        self.emit(down);
+        let union = self.rng.once_in(2);
+        self.emit(if union { I::V128Or } else { I::V128Xor });
     }
 
     fn splat(&mut self, depth: u32) {

