@@ -93,6 +93,8 @@ mod kernel {
     pub(super) struct Timer {
         /// There until the timer is dropped.
         watched: Option<Watched>,
+        /// It said that it went off, so nothing is to be forgotten before its next use.
+        spent: bool,
         _place: Place,
     }
 
@@ -108,6 +110,7 @@ mod kernel {
             watched.set(duration.max(Duration::from_nanos(1)))?;
             Some(Timer {
                 watched: Some(watched),
+                spent: false,
                 _place: place,
             })
         }
@@ -138,7 +141,7 @@ mod kernel {
         /// Keeps the descriptor for the next sleep on the same runtime.
         fn drop(&mut self) {
             if let Some(watched) = self.watched.take()
-                && watched.set(Duration::ZERO).is_some()
+                && (self.spent || watched.set(Duration::ZERO).is_some())
             {
                 let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
                 if idle.len() == KEPT {
@@ -220,8 +223,8 @@ mod kernel {
             None
         }
 
-        pub(super) async fn over(&self) {
-            match *self {}
+        pub(super) async fn over(self) {
+            match self {}
         }
     }
 }
