@@ -23,6 +23,7 @@ mod kernel {
     use super::Duration;
     use std::os::fd::OwnedFd;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Mutex, PoisonError};
 
     use rustix::time::{
         Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
@@ -30,11 +31,17 @@ mod kernel {
     };
     use tokio::io::Interest;
     use tokio::io::unix::AsyncFd;
+    use tokio::runtime::{Handle, Id};
 
     /// How many descriptors the timers of all guests may take together, which are few for any limit of a process.
     const MOST: usize = 64;
 
+    /// How many that nobody uses are kept: making one and having the reactor watch it takes longer than using it. Those of
+    /// runtimes that are gone hold on to their reactors until newer ones take their places.
+    const KEPT: usize = 4;
+
     static IN_USE: AtomicUsize = AtomicUsize::new(0);
+    static IDLE: Mutex<Vec<Watched>> = Mutex::new(Vec::new());
 
     /// One of the [`MOST`].
     struct Place;
@@ -54,55 +61,152 @@ mod kernel {
         }
     }
 
+    /// A timer of the kernel's that a runtime's reactor watches.
+    struct Watched {
+        fd: AsyncFd<OwnedFd>,
+        runtime: Id,
+    }
+
+    impl Watched {
+        #[expect(unsafe_code, reason = "the reactor holds the descriptor by number")]
+        fn new(runtime: Id) -> Option<Watched> {
+            let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+            let fd = timerfd_create(TimerfdClockId::Monotonic, flags).ok()?;
+            // SAFETY: an `OwnedFd` answers with the same number always and keeps it open; `AsyncFd` owns it and deregisters
+            // before dropping it.
+            let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.ok()?;
+            Some(Watched { fd, runtime })
+        }
+
+        /// Sets it to go off once, or never if the time is zero. What it said before is forgotten.
+        fn set(&self, duration: Duration) -> Option<()> {
+            let once = Itimerspec {
+                it_interval: Timespec::default(),
+                it_value: Timespec::try_from(duration).ok()?,
+            };
+            timerfd_settime(self.fd.get_ref(), TimerfdTimerFlags::empty(), &once).ok()?;
+            Some(())
+        }
+    }
+
     /// A timer that runs.
     pub(super) struct Timer {
-        fd: AsyncFd<OwnedFd>,
+        /// There until the timer is dropped.
+        watched: Option<Watched>,
+        /// It said that it went off, so nothing is to be forgotten before its next use.
+        spent: bool,
         _place: Place,
     }
 
     impl Timer {
         /// `None` if there is none to be had.
-        #[expect(unsafe_code, reason = "the reactor holds the descriptor by number")]
         pub(super) fn start(duration: Duration) -> Option<Timer> {
             let place = Place::take()?;
-            let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
-            let fd = timerfd_create(TimerfdClockId::Monotonic, flags).ok()?;
-            let once = Itimerspec {
-                it_interval: Timespec::default(),
-                // Zero would mean never.
-                it_value: Timespec::try_from(duration.max(Duration::from_nanos(1))).ok()?,
+            let runtime = Handle::try_current().ok()?.id();
+            let watched = match idle_of(runtime) {
+                Some(watched) => watched,
+                None => Watched::new(runtime)?,
             };
-            timerfd_settime(&fd, TimerfdTimerFlags::empty(), &once).ok()?;
-            // SAFETY: an `OwnedFd` answers with the same number always and keeps it open; `AsyncFd` owns it and deregisters
-            // before dropping it.
-            let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.ok()?;
-            Some(Timer { fd, _place: place })
+            watched.set(duration.max(Duration::from_nanos(1)))?;
+            Some(Timer {
+                watched: Some(watched),
+                spent: false,
+                _place: place,
+            })
         }
 
         /// Ready when the time is over. Whoever waits looks at the clock again, so an error ends the wait, too.
         pub(super) async fn over(&self) {
-            let _ = self.fd.readable().await;
+            let Some(watched) = &self.watched else {
+                return;
+            };
+            loop {
+                let Ok(mut guard) = watched.fd.readable().await else {
+                    return;
+                };
+                // Reactors report what was; the timer says what is, and with that is ready for its next use.
+                let said = rustix::io::read(watched.fd.get_ref(), &mut [0; 8]);
+                guard.clear_ready();
+                if !matches!(
+                    said,
+                    Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR)
+                ) {
+                    return;
+                }
+            }
         }
+    }
+
+    impl Drop for Timer {
+        /// Keeps the descriptor for the next sleep on the same runtime.
+        fn drop(&mut self) {
+            if let Some(watched) = self.watched.take()
+                && (self.spent || watched.set(Duration::ZERO).is_some())
+            {
+                let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+                if idle.len() == KEPT {
+                    // The oldest, which may be of a runtime that is gone.
+                    idle.remove(0);
+                }
+                idle.push(watched);
+            }
+        }
+    }
+
+    /// A timer that this runtime's reactor watches already.
+    fn idle_of(runtime: Id) -> Option<Watched> {
+        let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = idle.iter().rposition(|timer| timer.runtime == runtime)?;
+        Some(idle.remove(place))
     }
 
     #[cfg(test)]
     mod tests {
+        use super::super::tests::ALONE;
         use super::*;
+        use std::time::Instant;
+
+        fn runtime() -> tokio::runtime::Runtime {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime")
+        }
 
         #[test]
         fn no_more_timers_than_places() {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .expect("a runtime");
+            let _alone = ALONE.blocking_lock();
+            let runtime = runtime();
             let _entered = runtime.enter();
             let long = Duration::from_secs(1000);
             let timers: Vec<_> = (0..2 * MOST).map_while(|_| Timer::start(long)).collect();
-            // Tests beside this one may hold some.
-            assert!(!timers.is_empty() && timers.len() <= MOST);
-            assert!(Timer::start(long).is_none());
+            assert_eq!(timers.len(), MOST);
             drop(timers);
             assert!(Timer::start(long).is_some());
+            let idle = IDLE.lock().expect("no panic");
+            assert!(idle.len() <= KEPT);
+        }
+
+        #[test]
+        fn a_timer_that_is_used_again_says_nothing_of_its_last_use() {
+            let _alone = ALONE.blocking_lock();
+            // Several runtimes, one after the other: none may meet a timer of one that is gone.
+            for _ in 0..3 {
+                runtime().block_on(async {
+                    for _ in 0..5 {
+                        // Given up before its end, and after its end but before anybody asked.
+                        for patience in [Duration::ZERO, Duration::from_millis(3)] {
+                            let timer = Timer::start(Duration::from_millis(2)).expect("a place");
+                            std::thread::sleep(patience);
+                            tokio::task::yield_now().await;
+                            drop(timer);
+                            let (wanted, started) = (Duration::from_millis(10), Instant::now());
+                            Timer::start(wanted).expect("a place").over().await;
+                            assert!(started.elapsed() >= wanted);
+                        }
+                    }
+                });
+            }
         }
     }
 }
@@ -119,8 +223,8 @@ mod kernel {
             None
         }
 
-        pub(super) async fn over(&self) {
-            match *self {}
+        pub(super) async fn over(self) {
+            match self {}
         }
     }
 }
@@ -130,8 +234,12 @@ mod tests {
     use super::*;
     use std::time::Instant;
 
+    /// The places are the process's, so these tests run one after the other.
+    pub(super) static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
     #[tokio::test]
     async fn short_sleeps_are_short_and_none_too_short() {
+        let _alone = ALONE.lock().await;
         let mut shortest = Duration::MAX;
         for micros in [0, 1, 50, 200, 1500] {
             for _ in 0..20 {
@@ -150,6 +258,7 @@ mod tests {
 
     #[tokio::test]
     async fn more_sleepers_than_timers() {
+        let _alone = ALONE.lock().await;
         let started = Instant::now();
         let sleepers: Vec<_> = (0..500)
             .map(|_| tokio::spawn(sleep(Duration::from_millis(20))))
