@@ -201,12 +201,13 @@ impl Body<'_> {
 
     /// One operation on one value with two constants that are close.
     fn siblings(&mut self) {
-        let local = match self.bounded.first() {
-            Some(bounded) => bounded.local,
-            None => match self.some_local(Ty::I32) {
-                Some(local) => local,
-                None => return self.leaf(Ty::I32),
-            },
+        // Best a value that nothing else reads here.
+        let quiet = match self.loops.last() {
+            Some(inner) if self.rng.once_in(2) => inner.quiet,
+            _ => self.some_local(Ty::I32),
+        };
+        let Some(local) = quiet else {
+            return self.leaf(Ty::I32);
         };
         let constant = edge32(self.rng) as i32;
         let which = self.rng.below(6) as usize;

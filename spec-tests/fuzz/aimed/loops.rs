@@ -15,6 +15,8 @@ pub(super) struct Variable {
     pub(super) bounds: Vec<Bounded>,
     /// The address that its accesses share.
     pub(super) family: Option<Sum>,
+    /// A local that is set before it and hardly read in it.
+    pub(super) quiet: Option<u32>,
 }
 
 /// Iterations that a loop may make.
@@ -174,11 +176,17 @@ impl Body<'_> {
         let mut bounds = Vec::new();
         bounds.extend(span(variable, course, trips));
         let pointers = self.pointers(&mut bounds, trips);
+        let quiet = self.rng.once_in(3).then(|| self.local(Ty::I32));
+        if let Some(quiet) = quiet {
+            self.load(Ty::I32);
+            self.emit(I::LocalSet(quiet));
+        }
         let outside = self.times;
         self.times *= trips;
         self.loops.push(Variable {
             bounds,
             family: None,
+            quiet,
         });
         if counted && self.rng.once_in(4) {
             self.tested_first(depth, variable, course, &pointers);
