@@ -46,6 +46,21 @@ const SHAPES: &[(&str, usize, usize, Shape)] = &[
     // 1 MB in one function, of what programs do: loops, branches, loads, stores, calls, locals.
     ("ordinary code, rounds", 100, 16_000, ordinary),
     ("functions", 2_000, 100_000, many_functions),
+    // What our own passes look at, many times over.
+    ("loads of one loop", 10_000, 500_000, loads_of_one_loop),
+    ("sums that index one loop", 100, 700, sums_of_one_loop),
+    (
+        "float constants of one loop",
+        10_000,
+        500_000,
+        constants_of_one_loop,
+    ),
+    (
+        "ways back to a loop in a br_table",
+        10_000,
+        200_000,
+        ways_back,
+    ),
 ];
 
 fn nested_loops(n: usize) -> String {
@@ -277,6 +292,95 @@ fn many_functions(n: usize) -> String {
     let other =
         ") (func (param i32 i32) (result i32) (i32.load (i32.add (local.get 0) (local.get 1)))";
     "(local.get 0)".to_owned() + &other.repeat(n)
+}
+
+/// Accesses whose indices are all the loop's variable.
+fn loads_of_one_loop(n: usize) -> String {
+    let mut body = String::from("(loop ");
+    for at in 0..n {
+        write!(body, "(drop (i32.load offset={} (local.get 0)))", at * 4).unwrap();
+    }
+    body + "(br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 4))) (local.get 1)))) (local.get 0)"
+}
+
+/// Accesses of a loop, each at another sum of its variable and two values from outside.
+fn sums_of_one_loop(n: usize) -> String {
+    let mut body = format!("(local {})", "i32 ".repeat(n));
+    for local in 0..n {
+        write!(
+            body,
+            "(local.set {} (i32.load offset={} (local.get 1)))",
+            local + 2,
+            local * 4
+        )
+        .unwrap();
+    }
+    body.push_str("(loop ");
+    for a in 0..n {
+        for b in 0..a {
+            write!(
+                body,
+                "(drop (i32.load (i32.add (local.get 0) (i32.add (local.get {}) (local.get {})))))",
+                a + 2,
+                b + 2
+            )
+            .unwrap();
+        }
+    }
+    body + "(br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 4))) (local.get 1)))) (local.get 0)"
+}
+
+/// Distinct constants, each used once in an inner loop.
+fn constants_of_one_loop(n: usize) -> String {
+    let mut body = String::from("(local f64) (loop ");
+    for at in 0..n {
+        write!(
+            body,
+            "(local.set 2 (f64.add (local.get 2) (f64.const {at}.5)))"
+        )
+        .unwrap();
+    }
+    body + "(br_if 0 (f64.lt (local.get 2) (f64.const 1e9)))) (local.get 0)"
+}
+
+/// A loop that one table of targets goes back to, with values that it has from outside and passes
+/// on.
+fn ways_back(n: usize) -> String {
+    let locals = 20;
+    let mut body = format!("(local {})", "i32 ".repeat(locals));
+    for local in 0..locals {
+        write!(
+            body,
+            "(local.set {} (i32.load offset={} (local.get 1)))",
+            local + 2,
+            local * 4
+        )
+        .unwrap();
+    }
+    body.push_str("(block $out (loop $again ");
+    for local in 0..locals {
+        write!(
+            body,
+            "(local.set 0 (i32.load (i32.add (i32.mul (local.get 0) (local.get {})) (local.get {}))))",
+            local + 2,
+            (local * 7) % locals + 2
+        )
+        .unwrap();
+    }
+    for local in 0..locals / 2 {
+        write!(
+            body,
+            "(local.set {} (local.get {}))",
+            local + 2,
+            local + 2 + locals / 2
+        )
+        .unwrap();
+    }
+    body.push_str("(br_table ");
+    for _ in 0..n {
+        body.push_str("$again ");
+    }
+    body + "$out (local.get 0)))) (local.get 0)"
 }
 
 fn module(body: &str) -> Vec<u8> {

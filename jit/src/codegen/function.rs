@@ -64,6 +64,9 @@ enum Failure {
     Module(CompileError),
     /// The code generator gave up.
     Generator(String),
+    /// The mid-end made something of it that would take the register allocator too long: what it
+    /// moves out of a loop lives through all of the loop.
+    Heavy,
 }
 
 impl Worker {
@@ -97,6 +100,11 @@ impl Worker {
         loop {
             let (failure, tried) = match self.attempt(env, isas, body, plan) {
                 Ok(done) => return Ok(done),
+                Err((Failure::Heavy, tried)) => {
+                    tracing::debug!(index, ?tried, "too heavy once it is optimised");
+                    plan = tried.next();
+                    continue;
+                }
                 Err((Failure::Module(error), _)) => {
                     *self = Worker::new();
                     return Err(error.in_function(index, name));
@@ -182,8 +190,7 @@ impl Worker {
                 region: MEMORY_REGION,
                 fold_limit: env.module.fold_limit(),
             };
-            generate(&mut self.context, isas, current, passes, facts, self.see)
-                .map_err(Failure::Generator)?;
+            generate(&mut self.context, isas, current, passes, facts, self.see)?;
             self.finish(index, translated, passes)
                 .map_err(Failure::Module)
         }));
@@ -271,7 +278,7 @@ fn generate(
     passes: Passes,
     facts: Facts,
     see: See,
-) -> Result<(), String> {
+) -> Result<(), Failure> {
     see("translated", context);
     let mut control = ControlPlane::default();
     let (prepare, finish): (&dyn TargetIsa, &dyn TargetIsa) = match plan {
@@ -281,14 +288,17 @@ fn generate(
     };
     context
         .optimize(prepare, &mut control)
-        .map_err(|e| e.to_string())?;
+        .map_err(|e| Failure::Generator(e.to_string()))?;
     if plan == Plan::Speed {
         opt::after_mid_end(context, passes, facts);
+        if burden::is_heavy(&context.func) {
+            return Err(Failure::Heavy);
+        }
     }
     see("optimised", context);
     context
         .compile(finish, &mut control)
-        .map_err(|e| e.inner.to_string())?;
+        .map_err(|e| Failure::Generator(e.inner.to_string()))?;
     see("compiled", context);
     Ok(())
 }

@@ -34,7 +34,8 @@ pub(crate) fn start_in_line(code: &CompiledCode) -> u32 {
     }
     let len = code.buffer.data().len() as u32;
     let bounds = loops(&code.bb_starts, &code.bb_edges, len);
-    let calls: Vec<u32> = code.buffer.call_sites().map(|site| site.ret_addr).collect();
+    let mut calls: Vec<u32> = code.buffer.call_sites().map(|site| site.ret_addr).collect();
+    calls.sort_unstable();
     best(&bounds, &calls)
 }
 
@@ -71,7 +72,10 @@ fn best(loops: &[Extent], calls: &[u32]) -> u32 {
         let around = |b: &&Extent| *b != a && b.start <= a.start && a.end <= b.end;
         loops.iter().filter(around).count() as u32
     };
-    let calls = |a: &Extent| calls.iter().any(|call| a.start < *call && *call <= a.end);
+    let calls = |a: &Extent| {
+        let next = calls.partition_point(|call| *call <= a.start);
+        calls.get(next).is_some_and(|call| *call <= a.end)
+    };
     let short = |a: &&Extent| a.end - a.start <= MAX_LOOP && inner(a) && !calls(a);
     let weighted: Vec<(Extent, u32)> = loops
         .iter()

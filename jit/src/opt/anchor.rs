@@ -36,6 +36,9 @@ use std::collections::HashMap;
 /// Anchors of one value that are looked through.
 const MAX_ANCHORS: usize = 16;
 
+/// Edges into a loop whose first iteration is asked for.
+const MAX_EDGES: usize = 16;
+
 /// An access that has executed.
 #[derive(Clone, Copy)]
 struct Anchor {
@@ -239,6 +242,10 @@ fn is_zero_at_first(unit: &Unit<'_>, block: Block, start: Value, value: Value) -
     let Some(inside) = unit.loops.innermost_loop(block) else {
         return false;
     };
+    // Looked at for every access: few edges only.
+    if unit.cfg.pred_iter(header).take(MAX_EDGES + 1).count() > MAX_EDGES {
+        return false;
+    }
     let home = def(&func.dfg, start).and_then(|inst| func.layout.inst_block(inst));
     home.is_some_and(|home| !unit.loops.is_in_loop(home, inside))
         && unit.loops.loop_header(inside) == header

@@ -188,12 +188,13 @@ fn candidates(unit: &Unit<'_>, wanted: &[Value]) -> BTreeMap<Value, Block> {
         }
         found.insert(value, block);
         for pred in unit.cfg.pred_iter(block) {
+            // All edges of the branch are gone through for those to the block.
+            edges += destinations(func, pred.inst);
+            if edges > MAX_EDGES {
+                return BTreeMap::new();
+            }
             let args = passed(func, pred.inst, block, position);
-            edges += args.len();
             todo.extend(args.into_iter().flatten());
-        }
-        if edges > MAX_EDGES {
-            return BTreeMap::new();
         }
     }
     // Who depends on a candidate that is dropped may have to be dropped as well.
@@ -235,6 +236,13 @@ fn is_free(unit: &Unit<'_>, value: Value, block: Block, found: &BTreeMap<Value, 
                 None => false,
             })
     })
+}
+
+/// How many edges leave a branch.
+fn destinations(func: &Function, branch: Inst) -> usize {
+    func.dfg.insts[branch]
+        .branch_destination(&func.dfg.jump_tables, &func.dfg.exception_tables)
+        .len()
 }
 
 /// What the edges of `branch` to `to` pass for the parameter at `position`.
@@ -293,23 +301,32 @@ fn widen_edges(
     position: usize,
     wide: &HashMap<Value, Value>,
 ) {
-    for (index, arg) in passed(func, branch, to, position).into_iter().enumerate() {
-        let Some(arg) = arg else { continue };
-        let mut cursor = FuncCursor::new(func).at_inst(branch);
-        cursor.set_srcloc(cursor.func.srcloc(branch));
-        let whole = match (wide.get(&arg), int_const(&cursor.func.dfg, arg)) {
-            (Some(whole), _) => *whole,
-            (None, Some(c)) => cursor.ins().iconst(types::I64, c as i64),
-            (None, None) => cursor.ins().uextend(types::I64, arg),
-        };
-        let dfg = &mut func.dfg;
-        let destinations = dfg.insts[branch]
-            .branch_destination_mut(&mut dfg.jump_tables, &mut dfg.exception_tables);
-        let call = destinations
-            .iter_mut()
-            .filter(|call| call.block(&dfg.value_lists) == to)
-            .nth(index);
-        if let Some(call) = call {
+    // One extension for each value that is passed, on however many edges.
+    let mut made: HashMap<Value, Value> = HashMap::new();
+    let args = passed(func, branch, to, position);
+    let mut cursor = FuncCursor::new(func).at_inst(branch);
+    cursor.set_srcloc(cursor.func.srcloc(branch));
+    let wholes: Vec<Option<Value>> = args
+        .into_iter()
+        .map(|arg| {
+            let arg = arg?;
+            Some(*made.entry(arg).or_insert_with(|| {
+                match (wide.get(&arg), int_const(&cursor.func.dfg, arg)) {
+                    (Some(whole), _) => *whole,
+                    (None, Some(c)) => cursor.ins().iconst(types::I64, c as i64),
+                    (None, None) => cursor.ins().uextend(types::I64, arg),
+                }
+            }))
+        })
+        .collect();
+    let dfg = &mut func.dfg;
+    let calls = dfg.insts[branch]
+        .branch_destination_mut(&mut dfg.jump_tables, &mut dfg.exception_tables)
+        .iter_mut()
+        .filter(|call| call.block(&dfg.value_lists) == to);
+    let calls: Vec<_> = calls.collect();
+    for (call, whole) in calls.into_iter().zip(wholes) {
+        if let Some(whole) = whole {
             call.append_argument(BlockArg::Value(whole), &mut dfg.value_lists);
         }
     }

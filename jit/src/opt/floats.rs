@@ -19,7 +19,7 @@ use cranelift_codegen::ir::{
     Block, Function, Inst, InstBuilder, InstructionData, MemFlagsData, Type, Value, types,
 };
 use cranelift_codegen::loop_analysis::Loop;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Vector registers that a loop may take with its constants; the allocator needs the rest.
 const REGISTERS: usize = 14;
@@ -54,6 +54,7 @@ fn in_vector_register(func: &Function, value: Value) -> bool {
 fn visit(unit: &mut Unit<'_>, inside: Loop, blocks: &[Block], before: Inst) -> bool {
     let func = &*unit.func;
     let mut uses: Vec<((Type, u64), Vec<Inst>)> = Vec::new();
+    let mut places: HashMap<(Type, u64), usize> = HashMap::new();
     for block in blocks {
         for inst in func.layout.block_insts(*block) {
             if func.dfg.insts[inst].opcode().is_call() {
@@ -64,10 +65,11 @@ fn visit(unit: &mut Unit<'_>, inside: Loop, blocks: &[Block], before: Inst) -> b
                 let Some(constant) = constant(func, *value).filter(|(_, bits)| *bits != 0) else {
                     continue;
                 };
-                match uses.iter_mut().find(|(known, _)| *known == constant) {
-                    Some((_, users)) => users.push(inst),
-                    None => uses.push((constant, vec![inst])),
-                }
+                let place = *places.entry(constant).or_insert_with(|| {
+                    uses.push((constant, Vec::new()));
+                    uses.len() - 1
+                });
+                uses[place].1.push(inst);
             }
         }
     }

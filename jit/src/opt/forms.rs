@@ -46,7 +46,7 @@ pub(super) fn run(unit: &mut Unit<'_>) -> bool {
             Opcode::Istore32 => store_constant(func, inst, types::I32),
             Opcode::Bitcast => typed_load(func, inst, &uses),
             Opcode::Band => useless_mask(func, inst, &mut replaced),
-            Opcode::Bor | Opcode::Bxor => turned_lanes(func, inst),
+            Opcode::Bor | Opcode::Bxor => turned_lanes(func, inst, &mut uses),
             _ => false,
         };
     }
@@ -120,7 +120,7 @@ fn typed_load(func: &mut Function, inst: Inst, uses: &SecondaryMap<Value, u32>) 
 }
 
 /// Turns lanes by whole bytes with one shuffle instead of two shifts and a union.
-fn turned_lanes(func: &mut Function, inst: Inst) -> bool {
+fn turned_lanes(func: &mut Function, inst: Inst, uses: &mut SecondaryMap<Value, u32>) -> bool {
     let InstructionData::Binary { args, .. } = func.dfg.insts[inst] else {
         return false;
     };
@@ -144,6 +144,7 @@ fn turned_lanes(func: &mut Function, inst: Inst) -> bool {
         imm: mask,
     };
     func.dfg.insts[inst] = shuffle;
+    uses[value] += 2;
     true
 }
 

@@ -50,10 +50,16 @@ use cranelift_codegen::ir::{
     Block, BlockArg, Function, Inst, InstBuilder, InstructionData, Opcode, Value, ValueDef, types,
 };
 use cranelift_codegen::loop_analysis::Loop;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Registers that the addresses of one loop may take.
 const MAX_BASES: usize = 5;
+/// Blocks with back edges that a loop may have: each access is compared with all of them.
+const MAX_LATCHES: usize = 64;
+/// Groups that are made of one variable's accesses, worth a register or not.
+const MAX_GROUPS: usize = 64;
+/// Variables times accesses of one loop that are looked at.
+const MAX_LOOKED_AT: usize = 2_000_000;
 /// Room that offsets leave for the constants that are added to them.
 const MAX_OFFSET: i64 = i32::MAX as i64;
 
@@ -150,6 +156,9 @@ impl Widener<'_, '_> {
         }
         latches.sort_unstable();
         latches.dedup();
+        if latches.len() > MAX_LATCHES {
+            return None;
+        }
         Some(Body {
             header,
             before: before?,
@@ -162,6 +171,7 @@ impl Widener<'_, '_> {
     fn visit(&mut self, inside: Loop, mut body: Body) -> bool {
         let mut changed = false;
         let mut bases = 0;
+        let mut looked_at = 0;
         let params = self.unit.func.dfg.block_params(body.header).to_vec();
         for param in params {
             if self.unit.func.dfg.value_type(param) != types::I32 {
@@ -170,16 +180,19 @@ impl Widener<'_, '_> {
             let Some(induction) = self.induction(&body, param) else {
                 continue;
             };
+            looked_at += body.accesses.len();
+            if looked_at > MAX_LOOKED_AT {
+                break;
+            }
             let groups = self.groups(inside, &body, &induction);
             let needed = groups.iter().filter(|g| !is_bare(&g.sum)).count();
             if groups.is_empty() || bases + needed > MAX_BASES {
                 continue;
             }
             bases += needed;
-            for group in &groups {
-                let done = |a: &Access| group.members.iter().any(|(m, _)| m.inst == a.inst);
-                body.accesses.retain(|a| !done(a));
-            }
+            let members = groups.iter().flat_map(|group| &group.members);
+            let done: HashSet<Inst> = members.map(|(access, _)| access.inst).collect();
+            body.accesses.retain(|a| !done.contains(&a.inst));
             self.widen(&body, &induction, &groups);
             changed = true;
         }
@@ -257,13 +270,21 @@ impl Widener<'_, '_> {
                 latches.all(|latch| self.unit.domtree.block_dominates(home, *latch))
             })
         };
+        let mut anchors: Vec<(Access, Sum)> = rest.clone();
+        anchors.retain(|(access, _)| always(access));
+        // The least constant first; of equals the first in the loop.
+        anchors.sort_by_key(|(_, sum)| sum.constant as i32);
         let mut groups = Vec::new();
-        while let Some(anchor) = rest
-            .iter()
-            .filter(|(access, _)| always(access))
-            .min_by_key(|(_, sum)| sum.constant as i32)
-            .cloned()
-        {
+        let mut grouped: HashSet<Inst> = HashSet::new();
+        let mut rounds = 0;
+        for anchor in anchors {
+            if grouped.contains(&anchor.0.inst) {
+                continue;
+            }
+            rounds += 1;
+            if rounds > MAX_GROUPS {
+                break;
+            }
             let mut members = Vec::new();
             rest.retain(|(access, sum)| {
                 let added = sum.constant.wrapping_sub(anchor.1.constant);
@@ -279,6 +300,7 @@ impl Widener<'_, '_> {
                 let joins = same && (added == 0 || near && fits && follows());
                 if joins {
                     members.push((*access, added));
+                    grouped.insert(access.inst);
                 }
                 !joins
             });

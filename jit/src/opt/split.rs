@@ -17,9 +17,9 @@ use super::code::int_const;
 use super::hoist::{entry, innermost, is_outside};
 use super::lowering::reads;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
-use cranelift_codegen::ir::{Block, Function, Inst, InstBuilder, Opcode, Value, ValueDef, types};
+use cranelift_codegen::ir::{Block, Function, InstBuilder, Opcode, Value, ValueDef, types};
 use cranelift_codegen::loop_analysis::Loop;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Fewer uses are not worth a register.
 const MIN_USES: usize = 2;
@@ -45,27 +45,35 @@ pub(super) fn run(unit: &mut Unit<'_>) -> bool {
         let Some(before) = entry(unit, inside) else {
             continue;
         };
-        for (value, users) in users(unit, inside, blocks) {
+        let mut copies: HashMap<Value, Value> = HashMap::new();
+        for value in often_used(unit, inside, blocks) {
             let ty = unit.func.dfg.value_type(value);
             let mut cursor = FuncCursor::new(unit.func).at_inst(before);
             cursor.set_srcloc(cursor.func.srcloc(before));
             let nothing = cursor.ins().iconst(ty, 0);
-            let copy = cursor.ins().bor(value, nothing);
-            for user in users {
-                unit.func
-                    .dfg
-                    .map_inst_values(user, |v| if v == value { copy } else { v });
-            }
-            changed = true;
+            copies.insert(value, cursor.ins().bor(value, nothing));
         }
+        if copies.is_empty() {
+            continue;
+        }
+        for block in blocks {
+            let mut next = unit.func.layout.first_inst(*block);
+            while let Some(inst) = next {
+                next = unit.func.layout.next_inst(inst);
+                let own = |value| copies.get(&value).copied().unwrap_or(value);
+                unit.func.dfg.map_inst_values(inst, own);
+            }
+        }
+        changed = true;
     }
     changed
 }
 
-/// The instructions that use values from outside.
-fn users(unit: &Unit<'_>, inside: Loop, blocks: &[Block]) -> Vec<(Value, Vec<Inst>)> {
+/// The integers from outside that the loop uses more than once; none if there is a call, around
+/// which nothing stays in a register.
+fn often_used(unit: &Unit<'_>, inside: Loop, blocks: &[Block]) -> Vec<Value> {
     let func = &*unit.func;
-    let mut found: BTreeMap<Value, Vec<Inst>> = BTreeMap::new();
+    let mut uses: BTreeMap<Value, usize> = BTreeMap::new();
     for block in blocks {
         for inst in func.layout.block_insts(*block) {
             if func.dfg.insts[inst].opcode().is_call() {
@@ -76,15 +84,13 @@ fn users(unit: &Unit<'_>, inside: Loop, blocks: &[Block]) -> Vec<(Value, Vec<Ins
                 let counts = ty == types::I32 || ty == types::I64;
                 let constant = int_const(&func.dfg, value).is_some();
                 if counts && !constant && is_outside(unit, inside, value) {
-                    found.entry(value).or_default().push(inst);
+                    *uses.entry(value).or_default() += 1;
                 }
             }
         }
     }
-    found
-        .into_iter()
-        .filter(|(_, users)| users.len() >= MIN_USES)
-        .collect()
+    uses.retain(|_, count| *count >= MIN_USES);
+    uses.into_keys().collect()
 }
 
 /// The most values that live in integer registers at one place of the loop, about.

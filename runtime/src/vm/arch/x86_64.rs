@@ -377,7 +377,9 @@ pub(crate) fn is_trampoline(pc: usize) -> bool {
     let call_host = call_host_address()..craneway_call_host_end as *const () as usize;
     let enter = craneway_enter_wasm_begin as *const () as usize
         ..craneway_enter_wasm_end as *const () as usize;
-    call_host.contains(&pc) || enter.contains(&pc)
+    // The copies and fills push nothing and stay inside: a fault there is ours, or of a file that
+    // was cut off.
+    call_host.contains(&pc) || enter.contains(&pc) || bulk::contains(pc)
 }
 
 /// Bytes of one stub or thunk.

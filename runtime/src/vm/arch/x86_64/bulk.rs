@@ -177,6 +177,8 @@ craneway_memory_fill:
 8:  ret
 9:  lea r11, [rip + {FILL}]
     jmp craneway_call_host
+    .globl craneway_bulk_end
+craneway_bulk_end:
 "#,
     LENGTH = const VmLayout::MEMORY_LENGTH,
     SHORT = const SHORT,
@@ -187,6 +189,13 @@ craneway_memory_fill:
 unsafe extern "C" {
     fn craneway_memory_copy();
     fn craneway_memory_fill();
+    fn craneway_bulk_end();
+}
+
+/// Whether `pc` lies in the code above.
+pub(super) fn contains(pc: usize) -> bool {
+    let start = craneway_memory_copy as *const () as usize;
+    (start..craneway_bulk_end as *const () as usize).contains(&pc)
 }
 
 /// The quick entry of a builtin that has one; `func` is the address of its host function, which
