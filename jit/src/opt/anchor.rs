@@ -27,7 +27,8 @@
 
 use super::Unit;
 use super::bits::possible_bits;
-use super::code::{binary, def, int_const, plus_const, terminator};
+use super::code::{binary, def, int_const, plus_const};
+use super::loops::{is_outside, passed};
 use super::memory::{self, access, address_of, extended, redirect};
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{Block, Function, Inst, InstBuilder, Opcode, Value, ValueDef, types};
@@ -246,25 +247,14 @@ fn is_zero_at_first(unit: &Unit<'_>, block: Block, start: Value, value: Value) -
     if unit.cfg.pred_iter(header).take(MAX_EDGES + 1).count() > MAX_EDGES {
         return false;
     }
-    let home = def(&func.dfg, start).and_then(|inst| func.layout.inst_block(inst));
-    home.is_some_and(|home| !unit.loops.is_in_loop(home, inside))
+    is_outside(unit, inside, start)
         && unit.loops.loop_header(inside) == header
         && unit.cfg.pred_iter(header).all(|pred| {
             if unit.loops.is_in_loop(pred.block, inside) {
                 return unit.domtree.block_dominates(block, pred.block);
             }
-            let Some(branch) = terminator(func, pred.block) else {
-                return false;
-            };
-            func.dfg.insts[branch]
-                .branch_destination(&func.dfg.jump_tables, &func.dfg.exception_tables)
-                .iter()
-                .filter(|call| call.block(&func.dfg.value_lists) == header)
-                .all(|call| {
-                    let mut args = call.args(&func.dfg.value_lists);
-                    let passed = args.nth(position).and_then(|arg| arg.as_value());
-                    passed.is_some_and(|value| int_const(&func.dfg, value) == Some(0))
-                })
+            passed(func, pred.inst, header, position)
+                .all(|first| first.is_some_and(|value| int_const(&func.dfg, value) == Some(0)))
         })
 }
 

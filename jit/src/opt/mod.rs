@@ -11,6 +11,7 @@
 //!   code        reading instructions: constants, purity, uses
 //!   bits        which bits a value can have
 //!   memory      accesses to memory, indices as sums
+//!   loops       reading loops and edges: outside, entry, what is passed, pressure
 //!   lowering    which values a machine instruction reads
 //!   induction   loop variables that index memory have 64 bits
 //!   anchor      constants in indices go to offsets
@@ -33,6 +34,7 @@ mod floats;
 mod forms;
 mod hoist;
 mod induction;
+mod loops;
 mod lowering;
 mod memory;
 mod reschedule;

@@ -41,14 +41,14 @@
 //! No displacement reaches below the base: the address equals the original one, `r` is added in a
 //! register, and only `d` goes to the displacement, which was not negative.
 
+mod widen;
+
 use super::Unit;
-use super::code::{def, plus_const, replace_values, terminator};
-use super::memory::{self, Access, Sum, access, const32, redirect, sum_of};
-use cranelift_codegen::cursor::{Cursor, FuncCursor};
+use super::code::{plus_const, terminator};
+use super::loops::{is_outside, passed};
+use super::memory::{self, Access, Sum, access, sum_of};
 use cranelift_codegen::entity::SecondaryMap;
-use cranelift_codegen::ir::{
-    Block, BlockArg, Function, Inst, InstBuilder, InstructionData, Opcode, Value, ValueDef, types,
-};
+use cranelift_codegen::ir::{Block, Inst, Value, ValueDef, types};
 use cranelift_codegen::loop_analysis::Loop;
 use std::collections::{HashMap, HashSet};
 
@@ -207,16 +207,18 @@ impl Widener<'_, '_> {
         };
         let mut step = None;
         for latch in &body.latches {
-            for passed in self.passed(*latch, body.header, position)? {
-                let (from, by) = plus_const(&func.dfg, passed)?;
+            for next in passed(func, terminator(func, *latch)?, body.header, position) {
+                let (from, by) = plus_const(&func.dfg, next?)?;
                 if from != param || *step.get_or_insert(by) != by {
                     return None;
                 }
             }
         }
         let step = step.filter(|s| (1..=self.unit.facts.fold_limit / 2).contains(s))?;
-        let entry = self.passed(body.before, body.header, position)?;
-        let [first] = entry[..] else { return None };
+        let mut entry = passed(func, terminator(func, body.before)?, body.header, position);
+        let (Some(first), None) = (entry.next()?, entry.next()) else {
+            return None;
+        };
         Some(Induction {
             param,
             position,
@@ -225,38 +227,13 @@ impl Widener<'_, '_> {
         })
     }
 
-    /// What the edges from `from` to `to` hand to the parameter at `position`.
-    fn passed(&self, from: Block, to: Block, position: usize) -> Option<Vec<Value>> {
-        let func = &*self.unit.func;
-        let branch = terminator(func, from)?;
-        func.dfg.insts[branch]
-            .branch_destination(&func.dfg.jump_tables, &func.dfg.exception_tables)
-            .iter()
-            .filter(|call| call.block(&func.dfg.value_lists) == to)
-            .map(|call| {
-                let mut args = call.args(&func.dfg.value_lists);
-                args.nth(position).and_then(|arg| arg.as_value())
-            })
-            .collect()
-    }
-
-    /// Whether `value` is defined outside the loop.
-    fn is_invariant(&self, inside: Loop, value: Value) -> bool {
-        let home = match self.unit.func.dfg.value_def(value) {
-            ValueDef::Result(inst, _) => self.unit.func.layout.inst_block(inst),
-            ValueDef::Param(block, _) => Some(block),
-            ValueDef::Union(..) => None,
-        };
-        home.is_some_and(|home| !self.unit.loops.is_in_loop(home, inside))
-    }
-
     /// Sorts the accesses that the variable indexes into groups that are worth a register each.
     fn groups(&self, inside: Loop, body: &Body, induction: &Induction) -> Vec<Group> {
         let func = &*self.unit.func;
         let limit = self.unit.facts.fold_limit;
         let mut rest: Vec<(Access, Sum)> = Vec::new();
         for access in &body.accesses {
-            let leaf = |value| self.is_invariant(inside, value);
+            let leaf = |value| is_outside(self.unit, inside, value);
             if let Some(sum) = sum_of(func, access.index, induction.param, leaf)
                 && u64::from(induction.step) << sum.shift <= limit / 2
             {
@@ -324,245 +301,11 @@ impl Widener<'_, '_> {
         };
         group.members.iter().any(|(access, _)| !next(access.index))
     }
-
-    /// Replaces the variable by one of 64 bits, and the addresses of the groups.
-    fn widen(&mut self, body: &Body, induction: &Induction, groups: &[Group]) {
-        let func = &mut *self.unit.func;
-        let Some(branch) = terminator(func, body.before) else {
-            return;
-        };
-        let mut cursor = FuncCursor::new(func).at_inst(branch);
-        cursor.set_srcloc(cursor.func.srcloc(branch));
-        let first = match const32(cursor.func, induction.first) {
-            Some(c) => cursor.ins().iconst(types::I64, i64::from(c)),
-            None => cursor.ins().uextend(types::I64, induction.first),
-        };
-        let addresses: Vec<Value> = groups
-            .iter()
-            .map(|group| start(&mut cursor, self.base, induction, first, &group.sum))
-            .collect();
-        let wide = self.replace_param(body, induction, first);
-        for (group, address) in groups.iter().zip(addresses) {
-            for (access, added) in &group.members {
-                let mut cursor = FuncCursor::new(self.unit.func).at_inst(access.inst);
-                cursor.set_srcloc(cursor.func.srcloc(access.inst));
-                let index = match group.sum.shift {
-                    0 => wide,
-                    shift => {
-                        let count = cursor.ins().iconst(types::I64, i64::from(shift));
-                        cursor.ins().ishl(wide, count)
-                    }
-                };
-                let address = cursor.ins().iadd(address, index);
-                let offset = access.offset + *added as i32;
-                redirect(self.unit.func, access.inst, address, offset);
-            }
-        }
-        self.note_wide(induction, groups, wide);
-    }
-
-    /// Puts a 64-bit parameter in the place of the 32-bit one, which becomes its low half.
-    fn replace_param(&mut self, body: &Body, induction: &Induction, first: Value) -> Value {
-        let func = &mut *self.unit.func;
-        let wide = func.dfg.append_block_param(body.header, types::I64);
-        let mut latches = body.latches.clone();
-        latches.push(body.before);
-        for block in latches {
-            let Some(branch) = terminator(func, block) else {
-                continue;
-            };
-            let outside = block == body.before;
-            let passed = if outside {
-                first
-            } else {
-                let next = passed_value(func, branch, body.header, induction.position);
-                next.map_or(first, |next| widen_next(func, next, wide, induction.step))
-            };
-            let dfg = &mut func.dfg;
-            let destinations = dfg.insts[branch]
-                .branch_destination_mut(&mut dfg.jump_tables, &mut dfg.exception_tables);
-            for call in destinations {
-                if call.block(&dfg.value_lists) == body.header {
-                    call.append_argument(BlockArg::Value(passed), &mut dfg.value_lists);
-                    call.remove(induction.position, &mut dfg.value_lists);
-                }
-            }
-        }
-        func.dfg.remove_block_param(induction.param);
-        let low = func.dfg.make_inst(InstructionData::Unary {
-            opcode: Opcode::Ireduce,
-            arg: wide,
-        });
-        let reused = [Some(induction.param)].into_iter();
-        func.dfg.make_inst_results_reusing(low, types::I32, reused);
-        match func.layout.first_inst(body.header) {
-            Some(at) => func.layout.insert_inst(low, at),
-            None => func.layout.append_inst(low, body.header),
-        }
-        wide
-    }
-
-    /// Notes where zero-extensions of the variable and its next value are the wide ones.
-    fn note_wide(&mut self, induction: &Induction, groups: &[Group], wide: Value) {
-        let room = self.unit.facts.fold_limit - u64::from(induction.step);
-        let small = const32(self.unit.func, induction.first).is_some_and(|c| u64::from(c) <= room);
-        let proof = groups.iter().find(|group| small || is_bare(&group.sum));
-        let Some(proof) = proof else { return };
-        let exact = Wide {
-            value: wide,
-            behind: None,
-        };
-        self.wide.insert(induction.param, exact);
-        let behind = Some(proof.anchor);
-        self.wide_next(wide, behind);
-    }
-
-    /// Of the values `ireduce(wide + step)`, the sums are the zero-extensions behind the anchor.
-    fn wide_next(&mut self, wide: Value, behind: Option<Inst>) {
-        let func = &*self.unit.func;
-        let ValueDef::Param(header, position) = func.dfg.value_def(wide) else {
-            return;
-        };
-        for pred in self.unit.cfg.pred_iter(header) {
-            let Some(next) = passed_value(func, pred.inst, header, position) else {
-                continue;
-            };
-            let low = def(&func.dfg, next).and_then(|inst| func.layout.next_inst(inst));
-            if let Some(low) = low
-                && func.dfg.insts[low].opcode() == Opcode::Ireduce
-                && func.dfg.inst_args(low)[0] == next
-            {
-                let narrow = func.dfg.first_result(low);
-                let found = Wide {
-                    value: next,
-                    behind,
-                };
-                self.wide.insert(narrow, found);
-            }
-        }
-    }
-
-    /// Replaces the zero-extensions that are known by now, everywhere.
-    fn replace_extensions(&mut self) {
-        let func = &*self.unit.func;
-        let mut replaced: HashMap<Value, Value> = HashMap::new();
-        for block in func.layout.blocks() {
-            for inst in func.layout.block_insts(block) {
-                if func.dfg.insts[inst].opcode() != Opcode::Uextend {
-                    continue;
-                }
-                let result = func.dfg.first_result(inst);
-                if func.dfg.value_type(result) != types::I64 {
-                    continue;
-                }
-                if let Some(wide) = self.wide.get(&func.dfg.inst_args(inst)[0])
-                    && wide.behind.is_none_or(|behind| {
-                        self.unit.domtree.dominates(behind, inst, &func.layout)
-                    })
-                {
-                    replaced.insert(result, wide.value);
-                }
-            }
-        }
-        replace_values(self.unit.func, &replaced);
-    }
 }
 
 /// Whether the index is the variable itself.
 fn is_bare(sum: &Sum) -> bool {
     sum.leaves.is_empty() && sum.constant == 0 && sum.shift == 0
-}
-
-/// The address that is added to `q << k`: base + uextend(b + (i0 << k) + c) - (q0 << k).
-fn start(
-    cursor: &mut FuncCursor<'_>,
-    base: Value,
-    induction: &Induction,
-    first: Value,
-    sum: &Sum,
-) -> Value {
-    if is_bare(sum) {
-        return base;
-    }
-    let origin = const32(cursor.func, induction.first);
-    let mut constant = sum.constant;
-    let mut index: Option<Value> = None;
-    let add = |cursor: &mut FuncCursor<'_>, index: &mut Option<Value>, value: Value| {
-        *index = Some(match *index {
-            Some(sum) => cursor.ins().iadd(sum, value),
-            None => value,
-        });
-    };
-    for leaf in &sum.leaves {
-        add(cursor, &mut index, *leaf);
-    }
-    match origin {
-        Some(c) => constant = constant.wrapping_add(c << sum.shift),
-        None if sum.shift == 0 => add(cursor, &mut index, induction.first),
-        None => {
-            let count = cursor.ins().iconst(types::I32, i64::from(sum.shift));
-            let scaled = cursor.ins().ishl(induction.first, count);
-            add(cursor, &mut index, scaled);
-        }
-    }
-    let index = match index {
-        Some(index) => {
-            let index = if constant == 0 {
-                index
-            } else {
-                let c = cursor.ins().iconst(types::I32, i64::from(constant));
-                cursor.ins().iadd(index, c)
-            };
-            cursor.ins().uextend(types::I64, index)
-        }
-        None => cursor.ins().iconst(types::I64, i64::from(constant)),
-    };
-    let address = cursor.ins().iadd(base, index);
-    if origin == Some(0) {
-        return address;
-    }
-    let passed = match sum.shift {
-        0 => first,
-        shift => {
-            let count = cursor.ins().iconst(types::I64, i64::from(shift));
-            cursor.ins().ishl(first, count)
-        }
-    };
-    cursor.ins().isub(address, passed)
-}
-
-/// What the first edge of `branch` to `to` hands to the parameter at `position`.
-fn passed_value(func: &Function, branch: Inst, to: Block, position: usize) -> Option<Value> {
-    let destinations = func.dfg.insts[branch]
-        .branch_destination(&func.dfg.jump_tables, &func.dfg.exception_tables);
-    let call = destinations
-        .iter()
-        .find(|call| call.block(&func.dfg.value_lists) == to)?;
-    call.args(&func.dfg.value_lists).nth(position)?.as_value()
-}
-
-/// Computes the next value in 64 bits where it was computed in 32, and makes that its low half.
-fn widen_next(func: &mut Function, next: Value, wide: Value, step: u32) -> Value {
-    let Some(inst) = def(&func.dfg, next) else {
-        return wide;
-    };
-    if let InstructionData::Unary {
-        opcode: Opcode::Ireduce,
-        arg,
-    } = func.dfg.insts[inst]
-        && func.dfg.value_type(arg) == types::I64
-    {
-        return arg;
-    }
-    let mut cursor = FuncCursor::new(func).at_inst(inst);
-    cursor.set_srcloc(cursor.func.srcloc(inst));
-    let step = cursor.ins().iconst(types::I64, i64::from(step));
-    let sum = cursor.ins().iadd(wide, step);
-    func.dfg.insts[inst] = InstructionData::Unary {
-        opcode: Opcode::Ireduce,
-        arg: sum,
-    };
-    sum
 }
 
 #[cfg(test)]
