@@ -4,6 +4,7 @@
 //!   istore8 (iconst.i32 c)            store (iconst.i8 c)      an immediate instead of a register
 //!   bitcast.T (load.i8x16 a)          load.T a                 a memory operand instead of a load
 //!   band x, c   where x <= c          x                        x has no other bits
+//!   icmp (band x, 0xff), c            icmp (ireduce.i8 x), c   bytes are compared as bytes
 //!   bor (ishl x, n) (ushr x, w - n)   shuffle x                lanes turned by whole bytes
 //! ```
 //!
@@ -12,14 +13,17 @@
 //! bytes as a load of the other type, on little-endian machines, which the pass asks of the
 //! bitcast's flags and the machine's; it is done only if every use of the load is that bitcast. The
 //! last drops a mask of ones over all bits that `x` can have, which follows from how `x` is computed:
-//! narrow loads and extensions, masks and shifts by constants. Turning a lane of `w` bits by a
+//! narrow loads and extensions, masks and shifts by constants ([`super::bits`]). The low byte of a
+//! value compares like the value extended from it: as unsigned numbers if it was extended with
+//! zeros, as signed ones if with its sign, where the constant is a byte's. Turning a lane of `w` bits by a
 //! multiple of 8 moves its bytes, and lanes lie in memory order, which all casts between must keep.
 
 use super::Unit;
-use super::bits::possible_bits;
+use super::bits::Bits;
 use super::code::{binary, def, int_const, mask, replace_values};
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::SecondaryMap;
+use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
     Endianness, Function, Inst, InstBuilder, InstructionData, Opcode, Type, Value, types,
 };
@@ -37,6 +41,12 @@ pub(super) fn run(unit: &mut Unit<'_>) -> bool {
             insts.push(inst);
         }
     }
+    let masks = insts.iter().any(|inst| is_mask(func, *inst));
+    let bits = if masks {
+        Bits::of(func)
+    } else {
+        Bits::unknown()
+    };
     let mut replaced = HashMap::new();
     let mut changed = false;
     for inst in insts {
@@ -45,7 +55,8 @@ pub(super) fn run(unit: &mut Unit<'_>) -> bool {
             Opcode::Istore16 => store_constant(func, inst, types::I16),
             Opcode::Istore32 => store_constant(func, inst, types::I32),
             Opcode::Bitcast => typed_load(func, inst, &uses),
-            Opcode::Band => useless_mask(func, inst, &mut replaced),
+            Opcode::Band => useless_mask(func, &bits, inst, &mut replaced),
+            Opcode::Icmp => byte_compare(func, inst, &bits, &uses),
             Opcode::Bor | Opcode::Bxor => turned_lanes(func, inst, &mut uses),
             _ => false,
         };
@@ -184,8 +195,82 @@ fn uncast(func: &Function, mut value: Value) -> Value {
     value
 }
 
+/// Whether `inst` is a mask with a constant.
+fn is_mask(func: &Function, inst: Inst) -> bool {
+    binary(&func.dfg, inst, Opcode::Band)
+        .is_some_and(|(a, b)| [a, b].iter().any(|v| int_const(&func.dfg, *v).is_some()))
+}
+
+/// Compares a byte that was extended for that only as it is.
+fn byte_compare(
+    func: &mut Function,
+    inst: Inst,
+    bits: &Bits,
+    uses: &SecondaryMap<Value, u32>,
+) -> bool {
+    let InstructionData::IntCompare { args, cond, .. } = func.dfg.insts[inst] else {
+        return false;
+    };
+    let [extended, constant] = args;
+    let Some(constant) = int_const(&func.dfg, constant) else {
+        return false;
+    };
+    // What other operations read has to be extended anyway.
+    let Some(extension) = def(&func.dfg, extended).filter(|_| uses[extended] == 1) else {
+        return false;
+    };
+    let equality = matches!(cond, IntCC::Equal | IntCC::NotEqual);
+    let ty = func.dfg.value_type(extended);
+    let signed = sign_extended(constant, ty);
+    let byte = match func.dfg.insts[extension] {
+        InstructionData::Binary {
+            opcode: Opcode::Band,
+            args: [x, mask],
+        } if int_const(&func.dfg, mask) == Some(0xff)
+            && bits.possible(func, x) & !0xff != 0
+            && constant <= 0xff
+            && (equality && constant != 0 || cond.unsigned() == cond && !equality) =>
+        {
+            x
+        }
+        InstructionData::Unary {
+            opcode: Opcode::Sextend,
+            arg,
+        } if func.dfg.value_type(arg) == types::I8
+            && i8::try_from(signed).is_ok()
+            && (equality || cond.unsigned() != cond) =>
+        {
+            arg
+        }
+        _ => return false,
+    };
+    let mut cursor = FuncCursor::new(func).at_inst(inst);
+    cursor.set_srcloc(cursor.func.srcloc(inst));
+    let byte = if cursor.func.dfg.value_type(byte) == types::I8 {
+        byte
+    } else {
+        cursor.ins().ireduce(types::I8, byte)
+    };
+    let constant = cursor.ins().iconst(types::I8, (constant & 0xff) as i64);
+    if let InstructionData::IntCompare { args, .. } = &mut func.dfg.insts[inst] {
+        *args = [byte, constant];
+    }
+    true
+}
+
+/// The number that an integer constant of a type is.
+fn sign_extended(constant: u64, ty: Type) -> i64 {
+    let unused = 64 - ty.bits();
+    (constant as i64) << unused >> unused
+}
+
 /// Notes that a mask does nothing.
-fn useless_mask(func: &Function, inst: Inst, replaced: &mut HashMap<Value, Value>) -> bool {
+fn useless_mask(
+    func: &Function,
+    bits: &Bits,
+    inst: Inst,
+    replaced: &mut HashMap<Value, Value>,
+) -> bool {
     let Some((a, b)) = binary(&func.dfg, inst, Opcode::Band) else {
         return false;
     };
@@ -196,7 +281,7 @@ fn useless_mask(func: &Function, inst: Inst, replaced: &mut HashMap<Value, Value
     }
     for (value, constant) in [(a, b), (b, a)] {
         if let Some(constant) = int_const(&func.dfg, constant)
-            && possible_bits(func, value) & !constant == 0
+            && bits.possible(func, value) & !constant == 0
         {
             replaced.insert(result, value);
             return true;

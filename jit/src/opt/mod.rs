@@ -22,6 +22,7 @@
 //!   floats      float constants of inner loops stay in registers
 //!   reschedule  pure operations move up to where an operand dies
 //!   split       inner loops short of registers get copies of what comes from outside
+//!   order       what leaves a loop is placed behind it
 //! ```
 //! It must never know about wasm: what a pass relies on has to be in the IR.
 
@@ -37,6 +38,7 @@ mod induction;
 mod loops;
 mod lowering;
 mod memory;
+mod order;
 mod reschedule;
 mod split;
 mod switches;
@@ -79,6 +81,7 @@ const AFTER: &[(PassId, Pass)] = &[
 const LAST: &[(PassId, Pass)] = &[
     (PassId::Reschedule, reschedule::run),
     (PassId::Split, split::run),
+    (PassId::Order, order::run),
 ];
 
 /// Runs the passes of `enabled` on a function that the mid-end has optimised.
@@ -90,7 +93,10 @@ pub(crate) fn after_mid_end(context: &mut Context, enabled: Passes, facts: Facts
     if run(context, AFTER, enabled, facts) {
         code::sweep(&mut context.func, &context.domtree);
     }
-    run(context, LAST, enabled, facts);
+    if run(context, LAST, enabled, facts) {
+        // The order in which blocks are visited is part of the dominator tree.
+        context.flowgraph();
+    }
 }
 
 fn run(context: &mut Context, passes: &[(PassId, Pass)], enabled: Passes, facts: Facts) -> bool {

@@ -301,6 +301,9 @@ impl<'a> FuncTranslator<'a> {
     }
 
     fn emit_br_table(&mut self, index: Value, default: Block, table: &[Block]) {
+        if self.branch_by_bits(index, default, table) {
+            return;
+        }
         let dfg = &mut self.builder.func.dfg;
         let default = dfg.block_call(default, &[]);
         let table: Vec<_> = table.iter().map(|b| dfg.block_call(*b, &[])).collect();
