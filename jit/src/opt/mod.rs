@@ -3,7 +3,7 @@
 //! A pass is a file in this folder with its soundness argument at the top and golden tests at the
 //! bottom; it has a name in [`switches`] and joins [`AFTER`] in the order in which it is to run.
 //! Passes see IR whose aliases are resolved and may change instructions, layout and memory flags,
-//! but never a signature, nor blocks and edges. No pass may carry a value derived from a collected
+//! but never a signature, and only [`branch`] changes blocks and edges. No pass may carry a value derived from a collected
 //! reference across a call.
 //!
 //! ```text
@@ -13,6 +13,7 @@
 //!   memory      accesses to memory, indices as sums
 //!   loops       reading loops and edges: outside, entry, what is passed, pressure
 //!   lowering    which values a machine instruction reads
+//!   branch      a rare choice in a loop becomes a branch
 //!   induction   loop variables that index memory have 64 bits
 //!   anchor      constants in indices go to offsets
 //!   compare     loop exits compare the next value, which lives anyway
@@ -28,6 +29,7 @@
 
 mod anchor;
 mod bits;
+mod branch;
 mod code;
 mod compare;
 mod extend;
@@ -90,6 +92,9 @@ pub(crate) fn after_mid_end(context: &mut Context, enabled: Passes, facts: Facts
         return;
     }
     context.compute_loop_analysis();
+    if enabled.has(PassId::Branch) && branch::run(context) {
+        PassId::Branch.count();
+    }
     if run(context, AFTER, enabled, facts) {
         code::sweep(&mut context.func, &context.domtree);
     }
