@@ -68,11 +68,11 @@ impl FuncTranslator<'_> {
         let len = table.len() as i64;
         if ways.clear == default && ways.bits.count_ones() == 1 {
             let entry = i64::from(ways.bits.trailing_zeros());
-            let is_entry = self.ins().icmp_imm(IntCC::Equal, index, entry);
+            let is_entry = self.ins().icmp_imm_u(IntCC::Equal, index, entry);
             self.ins().brif(is_entry, ways.set, &[], default, &[]);
             return true;
         }
-        let inside = self.ins().icmp_imm(IntCC::UnsignedLessThan, index, len);
+        let inside = self.ins().icmp_imm_u(IntCC::UnsignedLessThan, index, len);
         if ways.bits.count_ones() as usize == table.len() {
             self.ins().brif(inside, ways.set, &[], default, &[]);
             return true;
@@ -84,7 +84,7 @@ impl FuncTranslator<'_> {
         let ty = if len <= 32 { types::I32 } else { types::I64 };
         let bits = self.ins().iconst(ty, ways.bits as i64);
         let shifted = self.ins().ushr(bits, index);
-        let bit = self.ins().band_imm(shifted, 1);
+        let bit = self.ins().band_imm_u(shifted, 1);
         self.ins().brif(bit, ways.set, &[], ways.clear, &[]);
         true
     }
