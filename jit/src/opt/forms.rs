@@ -5,6 +5,7 @@
 //!   bitcast.T (load.i8x16 a)          load.T a                 a memory operand instead of a load
 //!   band x, c   where x <= c          x                        x has no other bits
 //!   icmp (band x, 0xff), c            icmp (ireduce.i8 x), c   bytes are compared as bytes
+//!   icmp eq (fcmp lt a, b), 0         fcmp uge a, b            a comparison of floats, negated
 //!   bor (ishl x, n) (ushr x, w - n)   shuffle x                lanes turned by whole bytes
 //! ```
 //!
@@ -15,7 +16,8 @@
 //! last drops a mask of ones over all bits that `x` can have, which follows from how `x` is computed:
 //! narrow loads and extensions, masks and shifts by constants ([`super::bits`]). The low byte of a
 //! value compares like the value extended from it: as unsigned numbers if it was extended with
-//! zeros, as signed ones if with its sign, where the constant is a byte's. Turning a lane of `w` bits by a
+//! zeros, as signed ones if with its sign, where the constant is a byte's. A comparison of floats is
+//! 0 exactly where its complement, which counts unordered operands the other way, is 1. Turning a lane of `w` bits by a
 //! multiple of 8 moves its bytes, and lanes lie in memory order, which all casts between must keep.
 
 use super::Unit;
@@ -23,7 +25,7 @@ use super::bits::Bits;
 use super::code::{binary, def, int_const, mask, replace_values};
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::SecondaryMap;
-use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::condcodes::{CondCode, IntCC};
 use cranelift_codegen::ir::{
     Endianness, Function, Inst, InstBuilder, InstructionData, Opcode, Type, Value, types,
 };
@@ -56,7 +58,7 @@ pub(super) fn run(unit: &mut Unit<'_>) -> bool {
             Opcode::Istore32 => store_constant(func, inst, types::I32),
             Opcode::Bitcast => typed_load(func, inst, &uses),
             Opcode::Band => useless_mask(func, &bits, inst, &mut replaced),
-            Opcode::Icmp => byte_compare(func, inst, &bits, &uses),
+            Opcode::Icmp => negated_floats(func, inst) || byte_compare(func, inst, &bits, &uses),
             Opcode::Bor | Opcode::Bxor => turned_lanes(func, inst, &mut uses),
             _ => false,
         };
@@ -255,6 +257,47 @@ fn byte_compare(
     if let InstructionData::IntCompare { args, .. } = &mut func.dfg.insts[inst] {
         *args = [byte, constant];
     }
+    true
+}
+
+/// Compares floats instead of the result of that with 0.
+fn negated_floats(func: &mut Function, inst: Inst) -> bool {
+    let InstructionData::IntCompare { args, cond, .. } = func.dfg.insts[inst] else {
+        return false;
+    };
+    if int_const(&func.dfg, args[1]) != Some(0) {
+        return false;
+    }
+    let mut compared = args[0];
+    if let Some(extension) = def(&func.dfg, compared)
+        && let InstructionData::Unary {
+            opcode: Opcode::Uextend,
+            arg,
+        } = func.dfg.insts[extension]
+    {
+        compared = arg;
+    }
+    let Some(InstructionData::FloatCompare {
+        opcode: Opcode::Fcmp,
+        args,
+        cond: floats,
+    }) = def(&func.dfg, compared).map(|inst| func.dfg.insts[inst])
+    else {
+        return false;
+    };
+    let cond = match cond {
+        IntCC::Equal => floats.complement(),
+        IntCC::NotEqual => floats,
+        _ => return false,
+    };
+    if !func.dfg.value_type(args[0]).is_float() {
+        return false;
+    }
+    func.dfg.insts[inst] = InstructionData::FloatCompare {
+        opcode: Opcode::Fcmp,
+        args,
+        cond,
+    };
     true
 }
 

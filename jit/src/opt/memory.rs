@@ -149,6 +149,10 @@ pub(super) fn sum_of(
                 return None;
             }
             sum.leaves.push(value);
+        } else if let Some((x, constant)) = plus_const(&func.dfg, value) {
+            // A frame's address is a difference: the mid-end turns `x + -c` into it.
+            sum.constant = sum.constant.wrapping_add(constant as u32);
+            todo.push(x);
         } else {
             let (a, b) = binary(&func.dfg, def(&func.dfg, value)?, Opcode::Iadd)?;
             todo.push(a);

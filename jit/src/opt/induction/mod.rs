@@ -30,7 +30,10 @@
 //!
 //! An access with the constant `c + d`, `0 < d <= limit - width`, that is dominated by the first
 //! one has index `uextend(x(n)) + d`: the first has executed in this iteration, so that does not
-//! wrap either. `d` goes to its offset.
+//! wrap either. `d` goes to its offset. So does that of a load which the first one follows at once,
+//! with nothing but loads and pure operations between: if `uextend(x(n)) + d` is 2^32 or more, the
+//! load's new address lies behind all memory and traps, and otherwise the first one would have, for
+//! the same reason and with nothing done meanwhile that could be told.
 //!
 //! `i` itself is `ireduce(q)`, since both grow by `s` modulo 2^32 from equal low halves. `q` is
 //! `uextend(i)` in every iteration if also `q(n) < 2^32`: when the index is `i` itself, that is the
@@ -44,11 +47,11 @@
 mod widen;
 
 use super::Unit;
-use super::code::{plus_const, terminator};
+use super::code::{is_pure, plus_const, terminator};
 use super::loops::{is_outside, passed};
 use super::memory::{self, Access, Sum, access, sum_of};
 use cranelift_codegen::entity::SecondaryMap;
-use cranelift_codegen::ir::{Block, Inst, Value, ValueDef, types};
+use cranelift_codegen::ir::{Block, Function, Inst, Value, ValueDef, types};
 use cranelift_codegen::loop_analysis::Loop;
 use std::collections::{HashMap, HashSet};
 
@@ -60,6 +63,8 @@ const MAX_LATCHES: usize = 64;
 const MAX_GROUPS: usize = 64;
 /// Variables times accesses of one loop that are looked at.
 const MAX_LOOKED_AT: usize = 2_000_000;
+/// Instructions between an access and the anchor that follows it.
+const MAX_QUIET: usize = 64;
 /// Room that offsets leave for the constants that are added to them.
 const MAX_OFFSET: i64 = i32::MAX as i64;
 
@@ -268,9 +273,9 @@ impl Widener<'_, '_> {
                 let same = sum.shift == anchor.1.shift && sum.leaves == anchor.1.leaves;
                 let follows = || {
                     let layout = &func.layout;
-                    self.unit
-                        .domtree
-                        .dominates(anchor.0.inst, access.inst, layout)
+                    let domtree = self.unit.domtree;
+                    domtree.dominates(anchor.0.inst, access.inst, layout)
+                        || leads_quietly(func, access.inst, anchor.0.inst)
                 };
                 let fits = i64::from(access.offset) + i64::from(added) <= MAX_OFFSET;
                 let near = u64::from(added) < limit;
@@ -301,6 +306,32 @@ impl Widener<'_, '_> {
         };
         group.members.iter().any(|(access, _)| !next(access.index))
     }
+}
+
+/// Whether `load` is one and `anchor` follows in its block, with nothing between them that could be
+/// seen from outside or trap for another reason.
+fn leads_quietly(func: &Function, load: Inst, anchor: Inst) -> bool {
+    let is_load = |inst: Inst| {
+        let op = func.dfg.insts[inst].opcode();
+        op.can_load() && !(op.can_store() || op.is_call() || op.other_side_effects())
+    };
+    if !is_load(load) || func.layout.inst_block(load) != func.layout.inst_block(anchor) {
+        return false;
+    }
+    let mut at = load;
+    for _ in 0..MAX_QUIET {
+        let Some(next) = func.layout.next_inst(at) else {
+            return false;
+        };
+        if next == anchor {
+            return true;
+        }
+        if !(is_pure(func, next) || is_load(next)) {
+            return false;
+        }
+        at = next;
+    }
+    false
 }
 
 /// Whether the index is the variable itself.
