@@ -301,3 +301,141 @@ fn split(func: &mut Function, choice: &Choice) {
     }
     cursor.func.layout.set_cold(arms[usize::from(!equal)]);
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::opt::testing::check_context;
+    use expect_test::expect;
+
+    /// A scan to a quote that steps over what follows a backslash; `compare` is how the byte is
+    /// compared, `handed` what the next iteration gets.
+    fn scan(compare: &str, handed: &str) -> String {
+        format!(
+            "function %f(i64, i64) -> i64 {{
+            block0(v0: i64, v9: i64):
+                v1 = iconst.i64 2
+                v2 = iconst.i64 1
+                v10 = uload8.i32 v0
+                jump block1(v0, v10)
+            block1(v3: i64, v4: i32):
+                v5 = iconst.i32 92
+                v6 = {compare}
+                v7 = select v6, v1, v2
+                v8 = iadd v3, v7
+                v11 = uload8.i32 v8
+                v12 = iconst.i32 34
+                v13 = icmp eq v11, v12
+                brif v13, block2, block1({handed}, v11)
+            block2:
+                return v8
+            }}"
+        )
+    }
+
+    #[test]
+    fn a_step_that_depends_on_a_loaded_byte_is_a_branch() {
+        check_context(
+            super::run,
+            &scan("icmp eq v4, v5", "v8"),
+            expect![[r#"
+                function %f(i64, i64) -> i64 fast {
+                block0(v0: i64, v9: i64):
+                    v1 = iconst.i64 2
+                    v2 = iconst.i64 1
+                    v10 = uload8.i32 v0
+                    jump block1(v0, v10)
+
+                block1(v3: i64, v4: i32):
+                    v5 = iconst.i32 92
+                    v6 = icmp eq v4, v5  ; v5 = 92
+                    brif v6, block4, block5
+
+                block4 cold:
+                    v14 = iadd.i64 v3, v1  ; v1 = 2
+                    jump block3(v14)
+
+                block5:
+                    v15 = iadd.i64 v3, v2  ; v2 = 1
+                    jump block3(v15)
+
+                block3(v8: i64):
+                    v11 = uload8.i32 v8
+                    v12 = iconst.i32 34
+                    v13 = icmp eq v11, v12  ; v12 = 34
+                    brif v13, block2, block1(v8, v11)
+
+                block2:
+                    return v8
+                }
+            "#]],
+        );
+    }
+
+    #[test]
+    fn orders_and_what_the_loop_does_not_go_on_with_are_left_alone() {
+        let unchanged = || expect![["unchanged\n"]];
+        check_context(super::run, &scan("icmp ult v4, v5", "v8"), unchanged());
+        check_context(super::run, &scan("icmp eq v4, v5", "v9"), unchanged());
+        check_context(super::run, &scan("icmp eq v5, v4", "v8"), unchanged());
+        // A value from outside is the same in every iteration.
+        check_context(
+            super::run,
+            "function %f(i32, i32) -> i32 {
+            block0(v0: i32, v1: i32):
+                jump block1(v0)
+            block1(v2: i32):
+                v3 = iconst.i32 7
+                v4 = icmp eq v1, v3
+                v5 = select v4, v0, v1
+                v6 = iadd v2, v5
+                brif v6, block1(v6), block2
+            block2:
+                return v6
+            }",
+            unchanged(),
+        );
+    }
+
+    #[test]
+    fn a_choice_without_a_sum_is_handed_on_as_it_is() {
+        check_context(
+            super::run,
+            "function %f(i64) -> i64 {
+            block0(v0: i64):
+                jump block1(v0)
+            block1(v1: i64):
+                v2 = load.i64 v1
+                v3 = iconst.i64 0
+                v4 = icmp ne v2, v3
+                v5 = select v4, v2, v0
+                brif v4, block1(v5), block2
+            block2:
+                return v1
+            }",
+            expect![[r#"
+                function %f(i64) -> i64 fast {
+                block0(v0: i64):
+                    jump block1(v0)
+
+                block1(v1: i64):
+                    v2 = load.i64 v1
+                    v3 = iconst.i64 0
+                    v4 = icmp ne v2, v3  ; v3 = 0
+                    brif v4, block4, block5
+
+                block4:
+                    jump block3(v2)
+
+                block5 cold:
+                    jump block3(v0)
+
+                block3(v5: i64):
+                    brif.i8 v4, block1(v5), block2
+
+                block2:
+                    return v1
+                }
+            "#]],
+        );
+    }
+}

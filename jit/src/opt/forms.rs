@@ -428,6 +428,130 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_that_the_loop_hands_on_needs_no_mask() {
+        check(
+            super::run,
+            "function %f(i64, i32) -> i32 {
+            block0(v0: i64, v1: i32):
+                v2 = uload8.i32 v0
+                jump block1(v2, v2, v1)
+            block1(v3: i32, v4: i32, v5: i32):
+                v6 = iconst.i32 0xff
+                v7 = band v3, v6
+                v8 = band v4, v6
+                v9 = band v5, v6
+                v10 = uload8.i32 v0+1
+                v11 = iadd v8, v7
+                v12 = iadd v11, v9
+                brif v12, block1(v10, v11, v12), block2
+            block2:
+                return v12
+            }",
+            expect![[r#"
+                function %f(i64, i32) -> i32 fast {
+                block0(v0: i64, v1: i32):
+                    v2 = uload8.i32 v0
+                    jump block1(v2, v2, v1)
+
+                block1(v3: i32, v4: i32, v5: i32):
+                    v6 = iconst.i32 255
+                    v7 = band v3, v6  ; v6 = 255
+                    v8 = band v4, v6  ; v6 = 255
+                    v9 = band v5, v6  ; v6 = 255
+                    v10 = uload8.i32 v0+1
+                    v11 = iadd v8, v3
+                    v12 = iadd v11, v9
+                    brif v12, block1(v10, v11, v12), block2
+
+                block2:
+                    return v12
+                }
+            "#]],
+        );
+    }
+
+    #[test]
+    fn bytes_are_compared_as_bytes() {
+        check(
+            super::run,
+            "function %f(i32, i8) -> i8, i8, i8, i8, i8 {
+            block0(v0: i32, v1: i8):
+                v2 = iconst.i32 0xff
+                v3 = iconst.i32 10
+                v4 = iconst.i32 -48
+                v5 = iadd v0, v4
+                v6 = band v5, v2
+                v7 = icmp ult v6, v3
+                v8 = sextend.i32 v1
+                v9 = icmp slt v8, v3
+                v10 = band v0, v2
+                v11 = icmp slt v10, v3
+                v12 = iconst.i32 0x100
+                v13 = band v4, v2
+                v14 = icmp ult v13, v12
+                v15 = sextend.i32 v1
+                v16 = icmp ult v15, v3
+                return v7, v9, v11, v14, v16
+            }",
+            expect![[r#"
+                function %f(i32, i8) -> i8, i8, i8, i8, i8 fast {
+                block0(v0: i32, v1: i8):
+                    v2 = iconst.i32 255
+                    v3 = iconst.i32 10
+                    v4 = iconst.i32 -48
+                    v5 = iadd v0, v4  ; v4 = -48
+                    v6 = band v5, v2  ; v2 = 255
+                    v17 = ireduce.i8 v5
+                    v18 = iconst.i8 10
+                    v7 = icmp ult v17, v18  ; v18 = 10
+                    v8 = sextend.i32 v1
+                    v19 = iconst.i8 10
+                    v9 = icmp slt v1, v19  ; v19 = 10
+                    v10 = band v0, v2  ; v2 = 255
+                    v11 = icmp slt v10, v3  ; v3 = 10
+                    v12 = iconst.i32 256
+                    v13 = band v4, v2  ; v4 = -48, v2 = 255
+                    v14 = icmp ult v13, v12  ; v12 = 256
+                    v15 = sextend.i32 v1
+                    v16 = icmp ult v15, v3  ; v3 = 10
+                    return v7, v9, v11, v14, v16
+                }
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_comparison_of_floats_is_negated_without_a_detour() {
+        check(
+            super::run,
+            "function %f(f64, f64, f32x4) -> i8, i8, i8 {
+            block0(v0: f64, v1: f64, v2: f32x4):
+                v3 = fcmp lt v0, v1
+                v4 = uextend.i32 v3
+                v5 = iconst.i32 0
+                v6 = icmp eq v4, v5
+                v7 = icmp ne v4, v5
+                v8 = iconst.i32 1
+                v9 = icmp eq v4, v8
+                return v6, v7, v9
+            }",
+            expect![[r#"
+                function %f(f64, f64, f32x4) -> i8, i8, i8 fast {
+                block0(v0: f64, v1: f64, v2: f32x4):
+                    v3 = fcmp lt v0, v1
+                    v4 = uextend.i32 v3
+                    v5 = iconst.i32 0
+                    v6 = fcmp uge v0, v1
+                    v7 = fcmp lt v0, v1
+                    v8 = iconst.i32 1
+                    v9 = icmp eq v4, v8  ; v8 = 1
+                    return v6, v7, v9
+                }
+            "#]],
+        );
+    }
+
+    #[test]
     fn lanes_are_turned_by_a_shuffle() {
         let text = |up: u32, down: u32| {
             format!(

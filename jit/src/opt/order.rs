@@ -90,3 +90,118 @@ fn negate(func: &mut Function, branch: Inst, condition: Value) -> Value {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::opt::testing::check;
+    use expect_test::expect;
+
+    #[test]
+    fn what_leaves_a_loop_comes_behind_it() {
+        check(
+            super::run,
+            "function %f(i32, f64) -> i32 {
+            block0(v0: i32, v1: f64):
+                jump block1(v0)
+            block1(v2: i32):
+                v9 = iconst.i32 10
+                v3 = icmp ult v2, v9
+                brif v3, block2, block5(v2)
+            block2:
+                v4 = fcmp lt v1, v1
+                brif v4, block3, block5(v2)
+            block3:
+                brif v2, block4, block5(v2)
+            block4:
+                v5 = iadd v2, v0
+                brif v5, block1(v5), block5(v5)
+            block5(v6: i32):
+                return v6
+            }",
+            expect![[r#"
+                function %f(i32, f64) -> i32 fast {
+                block0(v0: i32, v1: f64):
+                    jump block1(v0)
+
+                block1(v2: i32):
+                    v9 = iconst.i32 10
+                    v3 = icmp ult v2, v9  ; v9 = 10
+                    v10 = icmp uge v2, v9  ; v9 = 10
+                    brif v10, block5(v2), block2
+
+                block2:
+                    v4 = fcmp.f64 lt v1, v1
+                    v11 = fcmp.f64 uge v1, v1
+                    brif v11, block5(v2), block3
+
+                block3:
+                    v12 = iconst.i32 0
+                    v13 = icmp.i32 eq v2, v12  ; v12 = 0
+                    brif v13, block5(v2), block4
+
+                block4:
+                    v5 = iadd.i32 v2, v0
+                    brif v5, block1(v5), block5(v5)
+
+                block5(v6: i32):
+                    return v6
+                }
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_branch_that_stays_or_leaves_both_ways_is_left_alone() {
+        check(
+            super::run,
+            "function %f(i32) -> i32 {
+            block0(v0: i32):
+                jump block1(v0)
+            block1(v2: i32):
+                brif v2, block2, block3
+            block2:
+                jump block4(v0)
+            block3:
+                jump block4(v2)
+            block4(v3: i32):
+                brif v3, block5, block1(v3)
+            block5:
+                brif v0, block6, block7
+            block6:
+                return v0
+            block7:
+                return v2
+            }",
+            expect![["unchanged\n"]],
+        );
+    }
+
+    #[test]
+    fn traps_come_last() {
+        check(
+            super::run,
+            "function %f(i32) -> i32 {
+            block0(v0: i32):
+                brif v0, block1, block2
+            block1:
+                return v0
+            block2:
+                trap user1
+            }",
+            expect![[r#"
+                function %f(i32) -> i32 fast {
+                block0(v0: i32):
+                    v1 = iconst.i32 0
+                    v2 = icmp eq v0, v1  ; v1 = 0
+                    brif v2, block2, block1
+
+                block1:
+                    return v0
+
+                block2:
+                    trap user1
+                }
+            "#]],
+        );
+    }
+}

@@ -532,6 +532,140 @@ mod tests {
     }
 
     /// Each differs from a loop that is changed in one respect.
+    /// A loop over two arrays below a frame's end; `between` lies between the load at the higher
+    /// index and the access at the lower one, `low`.
+    fn frame(between: &str, low: &str) -> String {
+        format!(
+            "function %f(i64, i32) {{
+                region0 = 1 \"memory\"
+            block0(v0: i64, v1: i32):
+                v2 = iconst.i32 0
+                jump block1(v2)
+            block1(v3: i32):
+                v4 = iconst.i32 144
+                v5 = isub v1, v4
+                v6 = iadd v5, v3
+                v7 = iconst.i32 4
+                v8 = iadd v6, v7
+                v9 = uextend.i64 v8
+                v10 = iadd v0, v9
+                v11 = load.i32 user2 little region0 v10
+                {between}
+                v12 = uextend.i64 v6
+                v13 = iadd v0, v12
+                {low}
+                v15 = iadd v3, v7
+                v16 = iconst.i32 128
+                v17 = icmp ne v15, v16
+                brif v17, block1(v15), block2
+            block2:
+                return
+            }}"
+        )
+    }
+
+    #[test]
+    fn a_load_joins_the_lower_access_that_follows_it_at_once() {
+        let store = "store user2 little region0 v11, v13";
+        check(
+            super::run,
+            &frame("", store),
+            expect![[r#"
+                function %f(i64, i32) fast {
+                    region0 = 1 "memory"
+
+                block0(v0: i64, v1: i32):
+                    v2 = iconst.i32 0
+                    v18 = iconst.i64 0
+                    v19 = iconst.i32 -144
+                    v20 = iadd v1, v19  ; v19 = -144
+                    v21 = uextend.i64 v20
+                    v22 = iadd v0, v21
+                    jump block1(v18)  ; v18 = 0
+
+                block1(v23: i64):
+                    v3 = ireduce.i32 v23
+                    v4 = iconst.i32 144
+                    v5 = isub.i32 v1, v4  ; v4 = 144
+                    v6 = iadd v5, v3
+                    v7 = iconst.i32 4
+                    v8 = iadd v6, v7  ; v7 = 4
+                    v9 = uextend.i64 v8
+                    v10 = iadd.i64 v0, v9
+                    v26 = iadd.i64 v22, v23
+                    v11 = load.i32 user2 little region0 v26+4
+                    v12 = uextend.i64 v6
+                    v13 = iadd.i64 v0, v12
+                    v27 = iadd.i64 v22, v23
+                    store user2 little region0 v11, v27
+                    v24 = iconst.i64 4
+                    v25 = iadd v23, v24  ; v24 = 4
+                    v15 = ireduce.i32 v25
+                    v16 = iconst.i32 128
+                    v17 = icmp ne v15, v16  ; v16 = 128
+                    brif v17, block1(v25), block2
+
+                block2:
+                    return
+                }
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_load_does_not_join_across_what_can_be_told() {
+        let store = "store user2 little region0 v11, v13";
+        let seen = "store user2 little region0 v3, v0+64";
+        check(
+            super::run,
+            &frame(seen, store),
+            expect![[r#"
+                function %f(i64, i32) fast {
+                    region0 = 1 "memory"
+
+                block0(v0: i64, v1: i32):
+                    v2 = iconst.i32 0
+                    v18 = iconst.i64 0
+                    v19 = iconst.i32 -144
+                    v20 = iadd v1, v19  ; v19 = -144
+                    v21 = uextend.i64 v20
+                    v22 = iadd v0, v21
+                    v23 = iconst.i32 -140
+                    v24 = iadd v1, v23  ; v23 = -140
+                    v25 = uextend.i64 v24
+                    v26 = iadd v0, v25
+                    jump block1(v18)  ; v18 = 0
+
+                block1(v27: i64):
+                    v3 = ireduce.i32 v27
+                    v4 = iconst.i32 144
+                    v5 = isub.i32 v1, v4  ; v4 = 144
+                    v6 = iadd v5, v3
+                    v7 = iconst.i32 4
+                    v8 = iadd v6, v7  ; v7 = 4
+                    v9 = uextend.i64 v8
+                    v10 = iadd.i64 v0, v9
+                    v31 = iadd.i64 v26, v27
+                    v11 = load.i32 user2 little region0 v31
+                    store user2 little region0 v3, v0+64
+                    v12 = uextend.i64 v6
+                    v13 = iadd.i64 v0, v12
+                    v30 = iadd.i64 v22, v27
+                    store user2 little region0 v11, v30
+                    v28 = iconst.i64 4
+                    v29 = iadd v27, v28  ; v28 = 4
+                    v15 = ireduce.i32 v29
+                    v16 = iconst.i32 128
+                    v17 = icmp ne v15, v16  ; v16 = 128
+                    brif v17, block1(v29), block2
+
+                block2:
+                    return
+                }
+            "#]],
+        );
+    }
+
     #[test]
     fn without_a_proof_nothing_changes() {
         let text = |edit: &dyn Fn(String) -> String| {
