@@ -2,8 +2,10 @@
 //!
 //! `cargo bench -p craneway-benches --bench calls`; `benches/report --part calls` has the same beside Wasmtime.
 
-// Criterion's macro makes a public function and gives it none.
-#![allow(missing_docs)]
+#![allow(
+    missing_docs,
+    reason = "Criterion's macro makes a public function and gives it none"
+)]
 
 use craneway::{Engine, FuncType, Linker, Module, Result, Store, Val, ValType, bail};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -1,7 +1,9 @@
 //! Making and dropping instances: of an empty module, with imports, with a large data segment, with tables.
 
-// Criterion's macro makes a public function and gives it none.
-#![allow(missing_docs)]
+#![allow(
+    missing_docs,
+    reason = "Criterion's macro makes a public function and gives it none"
+)]
 
 use craneway::{Engine, Linker, Module, Result, Store};
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -1,7 +1,9 @@
 //! Memories: growing in steps and at once, bulk operations, reading and writing from the host.
 
-// Criterion's macro makes a public function and gives it none.
-#![allow(missing_docs)]
+#![allow(
+    missing_docs,
+    reason = "Criterion's macro makes a public function and gives it none"
+)]
 
 use craneway::{Engine, Instance, Linker, Module, Result, Store};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};

@@ -1,7 +1,9 @@
 //! Tables: calls through them with one target and with several, reading and writing entries from both sides, growing.
 
-// Criterion's macro makes a public function and gives it none.
-#![allow(missing_docs)]
+#![allow(
+    missing_docs,
+    reason = "Criterion's macro makes a public function and gives it none"
+)]
 
 use craneway::{Engine, Linker, Module, Ref, Result, Store};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};

@@ -1,7 +1,9 @@
 //! What it costs to leave wasm other than by returning: traps from faults and from checks, host errors, exceptions.
 
-// Criterion's macro makes a public function and gives it none.
-#![allow(missing_docs)]
+#![allow(
+    missing_docs,
+    reason = "Criterion's macro makes a public function and gives it none"
+)]
 
 use craneway::{Config, Engine, Error, Linker, Module, Result, Store};
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -140,7 +140,10 @@ impl Input {
     }
 
     /// Takes compiled bytes as they are, which their origin must justify.
-    #[allow(unsafe_code)]
+    #[allow(
+        unsafe_code,
+        reason = "only the caller knows where the bytes come from"
+    )]
     pub(crate) fn load_precompiled(
         &self,
         engine: &Engine,

@@ -3,7 +3,10 @@
 //! Must never know who writes.
 
 /// Gives SIGPIPE the meaning back that it has for other programs.
-#[allow(unsafe_code)]
+#[allow(
+    unsafe_code,
+    reason = "the standard library sets no signal's disposition"
+)]
 pub(crate) fn restore() {
     // SAFETY: called before any thread exists, with a signal number and a disposition that are valid
     // constants; no handler of ours is replaced.

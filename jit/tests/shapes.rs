@@ -5,7 +5,7 @@
 //! full sizes print a table:
 //!
 //! ```text
-//! cargo test --release -p craneway-jit --test shapes -- --ignored --nocapture
+//! cargo test --release -p craneway-jit --test shapes -- --ignored --exact --nocapture explosive_shapes_in_full
 //! ```
 //!
 //! `SHAPE=text` prints only the rows whose name contains the text, `SHAPE_SIZE=n` at another size.
@@ -75,19 +75,22 @@ fn nested_loops(n: usize) -> String {
     body + "(local.get 0)"
 }
 
-fn live_locals(n: usize) -> String {
+/// Declares so many locals behind the two parameters, and loads each from memory.
+fn loaded_locals(n: usize) -> String {
     let mut body = format!("(local {})", "i32 ".repeat(n));
     for local in 2..n + 2 {
         let _ = write!(
             body,
-            "(local.set {local} (i32.load offset={} (local.get 0)))",
+            "(local.set {local} (i32.load offset={} (local.get 1)))",
             local * 4
         );
     }
-    for _ in 0..4 {
-        body.push_str("(loop (local.set 0 (i32.add (local.get 0) (i32.const 1)))");
-        body.push_str("(br_if 0 (i32.lt_u (local.get 0) (local.get 1))))");
-    }
+    body
+}
+
+/// What comes of all those locals together.
+fn xor_of_locals(n: usize) -> String {
+    let mut body = String::new();
     for local in 2..n + 2 {
         let _ = write!(
             body,
@@ -95,6 +98,15 @@ fn live_locals(n: usize) -> String {
         );
     }
     body + "(local.get 0)"
+}
+
+fn live_locals(n: usize) -> String {
+    let mut body = loaded_locals(n);
+    for _ in 0..4 {
+        body.push_str("(loop (local.set 0 (i32.add (local.get 0) (i32.const 1)))");
+        body.push_str("(br_if 0 (i32.lt_u (local.get 0) (local.get 1))))");
+    }
+    body + &xor_of_locals(n)
 }
 
 fn changed_locals(n: usize) -> String {
@@ -109,13 +121,7 @@ fn changed_locals(n: usize) -> String {
         }
         body.push_str("(br_if 0 (i32.lt_u (local.get 0) (local.get 1))))");
     }
-    for local in 2..n + 2 {
-        let _ = write!(
-            body,
-            "(local.set 0 (i32.xor (local.get 0) (local.get {local})))"
-        );
-    }
-    body + "(local.get 0)"
+    body + &xor_of_locals(n)
 }
 
 fn interpreter(n: usize) -> String {
@@ -298,33 +304,23 @@ fn many_functions(n: usize) -> String {
 fn loads_of_one_loop(n: usize) -> String {
     let mut body = String::from("(loop ");
     for at in 0..n {
-        write!(body, "(drop (i32.load offset={} (local.get 0)))", at * 4).unwrap();
+        let _ = write!(body, "(drop (i32.load offset={} (local.get 0)))", at * 4);
     }
     body + "(br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 4))) (local.get 1)))) (local.get 0)"
 }
 
 /// Accesses of a loop, each at another sum of its variable and two values from outside.
 fn sums_of_one_loop(n: usize) -> String {
-    let mut body = format!("(local {})", "i32 ".repeat(n));
-    for local in 0..n {
-        write!(
-            body,
-            "(local.set {} (i32.load offset={} (local.get 1)))",
-            local + 2,
-            local * 4
-        )
-        .unwrap();
-    }
+    let mut body = loaded_locals(n);
     body.push_str("(loop ");
     for a in 0..n {
         for b in 0..a {
-            write!(
+            let _ = write!(
                 body,
                 "(drop (i32.load (i32.add (local.get 0) (i32.add (local.get {}) (local.get {})))))",
                 a + 2,
                 b + 2
-            )
-            .unwrap();
+            );
         }
     }
     body + "(br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 4))) (local.get 1)))) (local.get 0)"
@@ -334,11 +330,10 @@ fn sums_of_one_loop(n: usize) -> String {
 fn constants_of_one_loop(n: usize) -> String {
     let mut body = String::from("(local f64) (loop ");
     for at in 0..n {
-        write!(
+        let _ = write!(
             body,
             "(local.set 2 (f64.add (local.get 2) (f64.const {at}.5)))"
-        )
-        .unwrap();
+        );
     }
     body + "(br_if 0 (f64.lt (local.get 2) (f64.const 1e9)))) (local.get 0)"
 }
@@ -347,34 +342,23 @@ fn constants_of_one_loop(n: usize) -> String {
 /// on.
 fn ways_back(n: usize) -> String {
     let locals = 20;
-    let mut body = format!("(local {})", "i32 ".repeat(locals));
-    for local in 0..locals {
-        write!(
-            body,
-            "(local.set {} (i32.load offset={} (local.get 1)))",
-            local + 2,
-            local * 4
-        )
-        .unwrap();
-    }
+    let mut body = loaded_locals(locals);
     body.push_str("(block $out (loop $again ");
     for local in 0..locals {
-        write!(
+        let _ = write!(
             body,
             "(local.set 0 (i32.load (i32.add (i32.mul (local.get 0) (local.get {})) (local.get {}))))",
             local + 2,
             (local * 7) % locals + 2
-        )
-        .unwrap();
+        );
     }
     for local in 0..locals / 2 {
-        write!(
+        let _ = write!(
             body,
             "(local.set {} (local.get {}))",
             local + 2,
             local + 2 + locals / 2
-        )
-        .unwrap();
+        );
     }
     body.push_str("(br_table ");
     for _ in 0..n {
@@ -465,7 +449,8 @@ fn explosive_shapes_compile() {
 }
 
 #[test]
-#[ignore = "minutes without optimisation: run it in release"]
+#[ignore = "minutes; `explosive_shapes_compile` always runs, at smaller sizes: cargo test --release \
+            -p craneway-jit --test shapes -- --ignored --exact --nocapture explosive_shapes_in_full"]
 fn explosive_shapes_in_full() {
     let only = std::env::var("SHAPE").unwrap_or_default();
     println!("| shape | size | wasm, KB | seconds | CPU s | ns a byte | peak, MiB |");
@@ -488,7 +473,7 @@ fn explosive_shapes_in_full() {
 }
 
 #[test]
-#[ignore = "the row of the table for the shape that SHAPE_ROW names"]
+#[ignore = "a row of `explosive_shapes_in_full`, which runs this itself, with SHAPE_ROW set"]
 fn one_explosive_shape() {
     let Ok(wanted) = std::env::var("SHAPE_ROW") else {
         return;

@@ -145,7 +145,8 @@ fn a_weak_resolver_is_found_out() {
 }
 
 #[test]
-#[ignore = "takes minutes"]
+#[ignore = "up to half an hour; the three tests above always run, for seconds each: \
+            cargo test --release -p craneway-wasi --lib escape -- --ignored --nocapture"]
 fn a_hundred_thousand_attempts_and_more() {
     let whole = Limits {
         attempts: 150_000,

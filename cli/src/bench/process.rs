@@ -194,7 +194,10 @@ fn with_limit<T>(pid: i32, limit: Duration, wait: impl FnOnce() -> T) -> (T, boo
     })
 }
 
-#[allow(unsafe_code)]
+#[allow(
+    unsafe_code,
+    reason = "a `Child` cannot be shared by the thread that watches and the one that waits"
+)]
 fn kill(pid: i32) {
     // SAFETY: no memory is involved; `pid` is a child of ours that nobody has reaped yet.
     unsafe {
@@ -203,7 +206,10 @@ fn kill(pid: i32) {
 }
 
 /// Waits until the process has ended, and leaves it to be reaped.
-#[allow(unsafe_code)]
+#[allow(
+    unsafe_code,
+    reason = "the standard library only waits and reaps at once"
+)]
 fn wait_without_reaping(pid: i32) -> io::Result<()> {
     loop {
         // SAFETY: all zeros is a valid value of this plain C structure.
@@ -228,7 +234,10 @@ fn wait_without_reaping(pid: i32) -> io::Result<()> {
 }
 
 /// Takes the status and the account of a process that has ended.
-#[allow(unsafe_code)]
+#[allow(
+    unsafe_code,
+    reason = "the standard library drops the account of what a child used"
+)]
 fn reap(pid: i32) -> io::Result<(ExitStatus, libc::rusage)> {
     let mut status = 0;
     // SAFETY: all zeros is a valid value of this plain C structure.

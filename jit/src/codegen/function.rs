@@ -241,6 +241,9 @@ impl Worker {
         if !translated.inlined.is_empty() {
             PassId::Inline.count();
         }
+        if translated.shape.tables_tested {
+            PassId::Tables.count();
+        }
         let start_in_line = if passes.has(PassId::Place) {
             start_in_line(&code)
         } else {

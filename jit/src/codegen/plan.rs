@@ -74,6 +74,7 @@ mod tests {
             block_params: 20,
             blocks: 500,
             proposals: 0,
+            tables_tested: false,
         };
         assert_eq!(first(small), Plan::Speed);
         assert_eq!(Plan::first(OptLevel::None, small, false), Plan::None);

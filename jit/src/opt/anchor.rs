@@ -26,8 +26,9 @@
 //! have taken a back edge and so have executed it; in the first, its address is that of `y`.
 
 use super::Unit;
-use super::bits::possible_bits;
-use super::code::{binary, def, int_const, plus_const, terminator};
+use super::bits::Bits;
+use super::code::{binary, def, int_const, plus_const};
+use super::loops::{is_outside, passed};
 use super::memory::{self, access, address_of, extended, redirect};
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{Block, Function, Inst, InstBuilder, Opcode, Value, ValueDef, types};
@@ -50,11 +51,11 @@ struct Anchor {
     reach: u32,
 }
 
-#[derive(Default)]
 struct Anchors {
     by_value: HashMap<Value, Vec<Anchor>>,
     /// Values whose last anchor leaves when its block is left.
     added: Vec<Value>,
+    bits: Bits,
 }
 
 impl Anchors {
@@ -91,7 +92,11 @@ pub(super) fn run(unit: &mut Unit<'_>) -> bool {
         return false;
     }
     let mut changed = false;
-    let mut anchors = Anchors::default();
+    let mut anchors = Anchors {
+        by_value: HashMap::new(),
+        added: Vec::new(),
+        bits: Bits::of(unit.func),
+    };
     let mut todo = vec![(entry, 0)];
     // The dominator tree from the root, children before siblings.
     while let Some((block, inherited)) = todo.pop() {
@@ -154,7 +159,7 @@ fn visit(unit: &mut Unit<'_>, base: Value, block: Block, anchors: &mut Anchors) 
         {
             let address = *sums
                 .entry((anchor.address, small))
-                .or_insert_with(|| sum(unit.func, inst, anchor.address, small));
+                .or_insert_with(|| sum(unit.func, &anchors.bits, inst, anchor.address, small));
             redirect(unit.func, inst, address, access.offset + added as i32);
             changed = true;
             continue;
@@ -185,7 +190,7 @@ fn with_small(
     let (a, b) = binary(&func.dfg, def(&func.dfg, value)?, Opcode::Iadd)?;
     [(a, b), (b, a)].into_iter().find_map(|(x, small)| {
         let (x, more) = split(func, x);
-        let most = possible_bits(func, small);
+        let most = anchors.bits.possible(func, small);
         let constant = constant.wrapping_add(more);
         let (anchor, added) = anchors.nearest(x, constant, most, limit)?;
         Some((anchor, added, small))
@@ -193,12 +198,12 @@ fn with_small(
 }
 
 /// The address `address + uextend(small)`, computed before `inst`.
-fn sum(func: &mut Function, inst: Inst, address: Value, small: Value) -> Value {
+fn sum(func: &mut Function, bits: &Bits, inst: Inst, address: Value, small: Value) -> Value {
     // A shift that loses no bits may as well be done in 64 bits, by the access itself.
     let shifted = def(&func.dfg, small)
         .and_then(|inst| binary(&func.dfg, inst, Opcode::Ishl))
         .and_then(|(x, count)| Some((x, int_const(&func.dfg, count).filter(|c| *c <= 3)?)))
-        .filter(|(x, count)| possible_bits(func, *x) << count <= u64::from(u32::MAX));
+        .filter(|(x, count)| bits.possible(func, *x) << count <= u64::from(u32::MAX));
     let mut cursor = FuncCursor::new(func).at_inst(inst);
     cursor.set_srcloc(cursor.func.srcloc(inst));
     let wide = match shifted {
@@ -246,25 +251,14 @@ fn is_zero_at_first(unit: &Unit<'_>, block: Block, start: Value, value: Value) -
     if unit.cfg.pred_iter(header).take(MAX_EDGES + 1).count() > MAX_EDGES {
         return false;
     }
-    let home = def(&func.dfg, start).and_then(|inst| func.layout.inst_block(inst));
-    home.is_some_and(|home| !unit.loops.is_in_loop(home, inside))
+    is_outside(unit, inside, start)
         && unit.loops.loop_header(inside) == header
         && unit.cfg.pred_iter(header).all(|pred| {
             if unit.loops.is_in_loop(pred.block, inside) {
                 return unit.domtree.block_dominates(block, pred.block);
             }
-            let Some(branch) = terminator(func, pred.block) else {
-                return false;
-            };
-            func.dfg.insts[branch]
-                .branch_destination(&func.dfg.jump_tables, &func.dfg.exception_tables)
-                .iter()
-                .filter(|call| call.block(&func.dfg.value_lists) == header)
-                .all(|call| {
-                    let mut args = call.args(&func.dfg.value_lists);
-                    let passed = args.nth(position).and_then(|arg| arg.as_value());
-                    passed.is_some_and(|value| int_const(&func.dfg, value) == Some(0))
-                })
+            passed(func, pred.inst, header, position)
+                .all(|first| first.is_some_and(|value| int_const(&func.dfg, value) == Some(0)))
         })
 }
 

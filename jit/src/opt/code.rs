@@ -116,6 +116,36 @@ pub(super) fn replace_values(func: &mut Function, replaced: &HashMap<Value, Valu
     }
 }
 
+/// The 32-bit operand of a zero-extension to 64 bits.
+pub(super) fn extension(dfg: &DataFlowGraph, inst: Inst) -> Option<Value> {
+    if dfg.insts[inst].opcode() != Opcode::Uextend {
+        return None;
+    }
+    let result = dfg.first_result(inst);
+    let narrow = dfg.inst_args(inst)[0];
+    let fits = dfg.value_type(result) == types::I64 && dfg.value_type(narrow) == types::I32;
+    fits.then_some(narrow)
+}
+
+/// Replaces the results of those zero-extensions from 32 to 64 bits, of the instruction and its
+/// operand, for which `wide` has a value.
+pub(super) fn replace_extensions(
+    func: &mut Function,
+    wide: impl Fn(&Function, Inst, Value) -> Option<Value>,
+) {
+    let mut replaced: HashMap<Value, Value> = HashMap::new();
+    for block in func.layout.blocks() {
+        for inst in func.layout.block_insts(block) {
+            if let Some(narrow) = extension(&func.dfg, inst)
+                && let Some(whole) = wide(func, inst, narrow)
+            {
+                replaced.insert(func.dfg.first_result(inst), whole);
+            }
+        }
+    }
+    replace_values(func, &replaced);
+}
+
 /// Removes pure operations that nothing uses.
 pub(super) fn sweep(func: &mut Function, domtree: &DominatorTree) {
     let mut uses: SecondaryMap<Value, u32> = SecondaryMap::with_default(0);

@@ -20,6 +20,7 @@
 
 use super::Unit;
 use super::code::{def, int_const, mask, plus_const, terminator};
+use super::loops::passed;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
@@ -92,17 +93,9 @@ fn next_value(func: &Function, branch: Inst, x: Value) -> Option<(Value, u64)> {
     let ValueDef::Param(header, index) = func.dfg.value_def(x) else {
         return None;
     };
-    let destinations = func.dfg.insts[branch]
-        .branch_destination(&func.dfg.jump_tables, &func.dfg.exception_tables);
-    for call in destinations {
-        if call.block(&func.dfg.value_lists) != header {
-            continue;
-        }
-        let passed = call.args(&func.dfg.value_lists).nth(index)?.as_value()?;
-        let (from, step) = plus_const(&func.dfg, passed)?;
-        return (from == x).then_some((passed, step));
-    }
-    None
+    let next = passed(func, branch, header, index).next()??;
+    let (from, step) = plus_const(&func.dfg, next)?;
+    (from == x).then_some((next, step))
 }
 
 #[cfg(test)]

@@ -21,7 +21,8 @@
 //! parameters of the function and of blocks are never taken to be extended already.
 
 use super::Unit;
-use super::code::{def, extends_for_free, int_const};
+use super::code::{def, extends_for_free, extension, int_const, replace_extensions};
+use super::loops::passed;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{
     Block, BlockArg, Function, Inst, InstBuilder, InstructionData, Opcode, Value, ValueDef, types,
@@ -50,7 +51,7 @@ pub(super) fn run(unit: &mut Unit<'_>) -> bool {
     if wide.is_empty() {
         return false;
     }
-    replace_extensions(unit.func, &wide);
+    replace_extensions(unit.func, |_, _, narrow| wide.get(&narrow).copied());
     true
 }
 
@@ -59,7 +60,7 @@ fn wanted(func: &Function) -> Vec<Value> {
     let mut found = Vec::new();
     for block in func.layout.blocks() {
         for inst in func.layout.block_insts(block) {
-            if let Some(narrow) = extension(func, inst)
+            if let Some(narrow) = extension(&func.dfg, inst)
                 && !extends_for_free(&func.dfg, narrow)
             {
                 found.push(narrow);
@@ -69,18 +70,6 @@ fn wanted(func: &Function) -> Vec<Value> {
     found.sort_unstable();
     found.dedup();
     found
-}
-
-/// The 32-bit operand of a zero-extension to 64 bits.
-fn extension(func: &Function, inst: Inst) -> Option<Value> {
-    if func.dfg.insts[inst].opcode() != Opcode::Uextend {
-        return None;
-    }
-    let result = func.dfg.first_result(inst);
-    let narrow = func.dfg.inst_args(inst)[0];
-    let fits =
-        func.dfg.value_type(result) == types::I64 && func.dfg.value_type(narrow) == types::I32;
-    fits.then_some(narrow)
 }
 
 /// Whether `value` is a load's, or was until its load was widened.
@@ -117,10 +106,10 @@ fn widen_passed_loads(
             continue;
         };
         for pred in unit.cfg.pred_iter(*block) {
-            for arg in passed(unit.func, pred.inst, *block, position)
-                .into_iter()
+            let args: Vec<Value> = passed(unit.func, pred.inst, *block, position)
                 .flatten()
-            {
+                .collect();
+            for arg in args {
                 if !wide.contains_key(&arg)
                     && let Some(whole) = widen_load(unit.func, arg)
                 {
@@ -193,8 +182,7 @@ fn candidates(unit: &Unit<'_>, wanted: &[Value]) -> BTreeMap<Value, Block> {
             if edges > MAX_EDGES {
                 return BTreeMap::new();
             }
-            let args = passed(func, pred.inst, block, position);
-            todo.extend(args.into_iter().flatten());
+            todo.extend(passed(func, pred.inst, block, position).flatten());
         }
     }
     // Who depends on a candidate that is dropped may have to be dropped as well.
@@ -223,18 +211,16 @@ fn is_free(unit: &Unit<'_>, value: Value, block: Block, found: &BTreeMap<Value, 
     let is_header = unit.loops.is_loop_header(block);
     unit.cfg.pred_iter(block).all(|pred| {
         let enters = is_header.is_some_and(|inside| !unit.loops.is_in_loop(pred.block, inside));
-        passed(func, pred.inst, block, position)
-            .into_iter()
-            .all(|arg| match arg {
-                Some(arg) => {
-                    enters
-                        || int_const(&func.dfg, arg).is_some()
-                        || extends_for_free(&func.dfg, arg)
-                        || is_loaded(func, arg)
-                        || found.contains_key(&arg)
-                }
-                None => false,
-            })
+        passed(func, pred.inst, block, position).all(|arg| match arg {
+            Some(arg) => {
+                enters
+                    || int_const(&func.dfg, arg).is_some()
+                    || extends_for_free(&func.dfg, arg)
+                    || is_loaded(func, arg)
+                    || found.contains_key(&arg)
+            }
+            None => false,
+        })
     })
 }
 
@@ -243,19 +229,6 @@ fn destinations(func: &Function, branch: Inst) -> usize {
     func.dfg.insts[branch]
         .branch_destination(&func.dfg.jump_tables, &func.dfg.exception_tables)
         .len()
-}
-
-/// What the edges of `branch` to `to` pass for the parameter at `position`.
-fn passed(func: &Function, branch: Inst, to: Block, position: usize) -> Vec<Option<Value>> {
-    func.dfg.insts[branch]
-        .branch_destination(&func.dfg.jump_tables, &func.dfg.exception_tables)
-        .iter()
-        .filter(|call| call.block(&func.dfg.value_lists) == to)
-        .map(|call| {
-            let mut args = call.args(&func.dfg.value_lists);
-            args.nth(position).and_then(|arg| arg.as_value())
-        })
-        .collect()
 }
 
 fn widen_params(
@@ -303,7 +276,7 @@ fn widen_edges(
 ) {
     // One extension for each value that is passed, on however many edges.
     let mut made: HashMap<Value, Value> = HashMap::new();
-    let args = passed(func, branch, to, position);
+    let args: Vec<Option<Value>> = passed(func, branch, to, position).collect();
     let mut cursor = FuncCursor::new(func).at_inst(branch);
     cursor.set_srcloc(cursor.func.srcloc(branch));
     let wholes: Vec<Option<Value>> = args
@@ -344,21 +317,6 @@ fn remove_args(func: &mut Function, branch: Inst, to: Block, position: usize) {
             call.remove(position, &mut dfg.value_lists);
         }
     }
-}
-
-/// Replaces the zero-extensions of widened values.
-fn replace_extensions(func: &mut Function, wide: &HashMap<Value, Value>) {
-    let mut replaced: HashMap<Value, Value> = HashMap::new();
-    for block in func.layout.blocks() {
-        for inst in func.layout.block_insts(block) {
-            if let Some(narrow) = extension(func, inst)
-                && let Some(whole) = wide.get(&narrow)
-            {
-                replaced.insert(func.dfg.first_result(inst), *whole);
-            }
-        }
-    }
-    super::code::replace_values(func, &replaced);
 }
 
 #[cfg(test)]

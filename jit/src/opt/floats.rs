@@ -13,25 +13,22 @@
 //! **Sound**: the cast has the constant's bits, and the block before the loop dominates it.
 
 use super::Unit;
-use super::hoist::{entry, innermost, is_outside};
+use super::loops::{entry, innermost, pressure};
+use super::lowering::Reads;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{
     Block, Function, Inst, InstBuilder, InstructionData, MemFlagsData, Type, Value, types,
 };
-use cranelift_codegen::loop_analysis::Loop;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// Vector registers that a loop may take with its constants; the allocator needs the rest.
 const REGISTERS: usize = 14;
 
 pub(super) fn run(unit: &mut Unit<'_>) -> bool {
     let mut changed = false;
-    let bodies = innermost(unit);
-    for inside in unit.loops.loops() {
-        if let Some(blocks) = bodies.get(&inside)
-            && let Some(before) = entry(unit, inside)
-        {
-            changed |= visit(unit, inside, blocks, before);
+    for (inside, blocks) in innermost(unit) {
+        if let Some(before) = entry(unit, inside) {
+            changed |= visit(unit, &blocks, before);
         }
     }
     changed
@@ -46,12 +43,17 @@ fn constant(func: &Function, value: Value) -> Option<(Type, u64)> {
     }
 }
 
-fn in_vector_register(func: &Function, value: Value) -> bool {
-    let ty = func.dfg.value_type(value);
-    ty.is_float() || ty.is_vector()
+/// The values in vector registers that `inst` reads, without the constants that the loop might keep.
+fn vectors(func: &Function, inst: Inst) -> Reads {
+    let mut read: Reads = func.dfg.inst_values(inst).collect();
+    read.retain(|value| {
+        let ty = func.dfg.value_type(*value);
+        (ty.is_float() || ty.is_vector()) && constant(func, *value).is_none()
+    });
+    read
 }
 
-fn visit(unit: &mut Unit<'_>, inside: Loop, blocks: &[Block], before: Inst) -> bool {
+fn visit(unit: &mut Unit<'_>, blocks: &[Block], before: Inst) -> bool {
     let func = &*unit.func;
     let mut uses: Vec<((Type, u64), Vec<Inst>)> = Vec::new();
     let mut places: HashMap<(Type, u64), usize> = HashMap::new();
@@ -77,7 +79,7 @@ fn visit(unit: &mut Unit<'_>, inside: Loop, blocks: &[Block], before: Inst) -> b
         return false;
     }
     uses.sort_by_key(|(_, users)| std::cmp::Reverse(users.len()));
-    uses.truncate(REGISTERS.saturating_sub(pressure(unit, inside, blocks)));
+    uses.truncate(REGISTERS.saturating_sub(pressure(func, blocks, vectors)));
     for ((ty, bits), users) in &uses {
         let func = &mut *unit.func;
         let mut cursor = FuncCursor::new(func).at_inst(before);
@@ -103,54 +105,6 @@ fn visit(unit: &mut Unit<'_>, inside: Loop, blocks: &[Block], before: Inst) -> b
         }
     }
     !uses.is_empty()
-}
-
-/// The most values that live in vector registers at one place of the loop, about.
-fn pressure(unit: &Unit<'_>, inside: Loop, blocks: &[Block]) -> usize {
-    let func = &*unit.func;
-    // Values from outside live through all of the loop, as do those that cross its blocks.
-    let mut through: HashSet<Value> = HashSet::new();
-    for block in blocks {
-        for inst in func.layout.block_insts(*block) {
-            for value in func.dfg.inst_values(inst) {
-                let crosses = is_outside(unit, inside, value)
-                    || func.layout.inst_block(inst) != home(func, value);
-                let counts = in_vector_register(func, value) && constant(func, value).is_none();
-                if counts && crosses {
-                    through.insert(value);
-                }
-            }
-        }
-    }
-    let mut most = 0;
-    for block in blocks {
-        let mut live: HashSet<Value> = HashSet::new();
-        let mut next = func.layout.last_inst(*block);
-        while let Some(inst) = next {
-            next = func.layout.prev_inst(inst);
-            for result in func.dfg.inst_results(inst) {
-                live.remove(result);
-            }
-            for value in func.dfg.inst_values(inst) {
-                let counts = in_vector_register(func, value) && constant(func, value).is_none();
-                if counts && !through.contains(&value) {
-                    live.insert(value);
-                }
-            }
-            most = most.max(live.len());
-        }
-    }
-    through.len() + most
-}
-
-/// The block in which a value is defined.
-fn home(func: &Function, value: Value) -> Option<Block> {
-    use cranelift_codegen::ir::ValueDef;
-    match func.dfg.value_def(value) {
-        ValueDef::Result(inst, _) => func.layout.inst_block(inst),
-        ValueDef::Param(block, _) => Some(block),
-        ValueDef::Union(..) => None,
-    }
 }
 
 #[cfg(test)]

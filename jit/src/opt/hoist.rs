@@ -11,66 +11,24 @@
 //! whatever dominates the header.
 
 use super::Unit;
-use super::code::{def, is_pure, replace_values, terminator};
+use super::code::{def, is_pure, replace_values};
+use super::loops::{entry, innermost, is_outside};
 use super::lowering::reads;
-use cranelift_codegen::ir::{Block, Function, Inst, InstructionData, Opcode, Value, ValueDef};
+use cranelift_codegen::ir::{Block, Function, Inst, InstructionData, Opcode, Value};
 use cranelift_codegen::loop_analysis::Loop;
 use std::collections::HashMap;
 
 pub(super) fn run(unit: &mut Unit<'_>) -> bool {
     // Only loops without loops in them: what is moved out lives through all of the loop.
-    let bodies = innermost(unit);
     let mut changed = false;
     let mut replaced = HashMap::new();
-    for inside in unit.loops.loops() {
-        if let Some(blocks) = bodies.get(&inside)
-            && let Some(before) = entry(unit, inside)
-        {
-            changed |= visit(unit, inside, blocks, before, &mut replaced);
+    for (inside, blocks) in innermost(unit) {
+        if let Some(before) = entry(unit, inside) {
+            changed |= visit(unit, inside, &blocks, before, &mut replaced);
         }
     }
     replace_values(unit.func, &replaced);
     changed
-}
-
-/// The blocks of every loop without loops in it.
-pub(super) fn innermost(unit: &Unit<'_>) -> HashMap<Loop, Vec<Block>> {
-    let mut bodies: HashMap<Loop, Vec<Block>> = HashMap::new();
-    for block in unit.func.layout.blocks() {
-        if let Some(inside) = unit.loops.innermost_loop(block) {
-            bodies.entry(inside).or_default().push(block);
-        }
-    }
-    for inside in unit.loops.loops() {
-        if let Some(outer) = unit.loops.loop_parent(inside) {
-            bodies.remove(&outer);
-        }
-    }
-    bodies
-}
-
-/// The last instruction of the only block that leads into the loop.
-pub(super) fn entry(unit: &Unit<'_>, inside: Loop) -> Option<Inst> {
-    let header = unit.loops.loop_header(inside);
-    let mut outside = unit
-        .cfg
-        .pred_iter(header)
-        .map(|pred| pred.block)
-        .filter(|block| !unit.loops.is_in_loop(*block, inside));
-    let before = outside.next()?;
-    if outside.any(|block| block != before) {
-        return None;
-    }
-    terminator(unit.func, before)
-}
-
-pub(super) fn is_outside(unit: &Unit<'_>, inside: Loop, value: Value) -> bool {
-    let home = match unit.func.dfg.value_def(value) {
-        ValueDef::Result(inst, _) => unit.func.layout.inst_block(inst),
-        ValueDef::Param(block, _) => Some(block),
-        ValueDef::Union(..) => None,
-    };
-    home.is_some_and(|home| !unit.loops.is_in_loop(home, inside))
 }
 
 fn visit(

@@ -6,7 +6,7 @@
 //! something below the limit to the index does not wrap.
 
 use super::Unit;
-use super::code::{binary, def, int_const, mask, plus_const};
+use super::code::{binary, def, extension, int_const, mask, plus_const};
 use cranelift_codegen::ir::{Function, Inst, InstructionData, Opcode, Value, types};
 use smallvec::SmallVec;
 
@@ -86,10 +86,7 @@ pub(super) fn access(unit: &Unit<'_>, base: Value, inst: Inst) -> Option<Access>
 
 /// The 32-bit value that `wide` is the zero-extension of.
 pub(super) fn extended(func: &Function, wide: Value) -> Option<Value> {
-    let inst = def(&func.dfg, wide)?;
-    let narrow = *func.dfg.inst_args(inst).first()?;
-    let is_extension = func.dfg.insts[inst].opcode() == Opcode::Uextend;
-    (is_extension && func.dfg.value_type(narrow) == types::I32).then_some(narrow)
+    extension(&func.dfg, def(&func.dfg, wide)?)
 }
 
 /// Replaces address and offset of an access.
@@ -152,6 +149,10 @@ pub(super) fn sum_of(
                 return None;
             }
             sum.leaves.push(value);
+        } else if let Some((x, constant)) = plus_const(&func.dfg, value) {
+            // A frame's address is a difference: the mid-end turns `x + -c` into it.
+            sum.constant = sum.constant.wrapping_add(constant as u32);
+            todo.push(x);
         } else {
             let (a, b) = binary(&func.dfg, def(&func.dfg, value)?, Opcode::Iadd)?;
             todo.push(a);

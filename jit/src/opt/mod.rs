@@ -3,7 +3,7 @@
 //! A pass is a file in this folder with its soundness argument at the top and golden tests at the
 //! bottom; it has a name in [`switches`] and joins [`AFTER`] in the order in which it is to run.
 //! Passes see IR whose aliases are resolved and may change instructions, layout and memory flags,
-//! but never a signature, nor blocks and edges. No pass may carry a value derived from a collected
+//! but never a signature, and only [`branch`] changes blocks and edges. No pass may carry a value derived from a collected
 //! reference across a call.
 //!
 //! ```text
@@ -11,7 +11,9 @@
 //!   code        reading instructions: constants, purity, uses
 //!   bits        which bits a value can have
 //!   memory      accesses to memory, indices as sums
+//!   loops       reading loops and edges: outside, entry, what is passed, pressure
 //!   lowering    which values a machine instruction reads
+//!   branch      a rare choice in a loop becomes a branch
 //!   induction   loop variables that index memory have 64 bits
 //!   anchor      constants in indices go to offsets
 //!   compare     loop exits compare the next value, which lives anyway
@@ -21,11 +23,13 @@
 //!   floats      float constants of inner loops stay in registers
 //!   reschedule  pure operations move up to where an operand dies
 //!   split       inner loops short of registers get copies of what comes from outside
+//!   order       what leaves a loop is placed behind it
 //! ```
 //! It must never know about wasm: what a pass relies on has to be in the IR.
 
 mod anchor;
 mod bits;
+mod branch;
 mod code;
 mod compare;
 mod extend;
@@ -33,8 +37,10 @@ mod floats;
 mod forms;
 mod hoist;
 mod induction;
+mod loops;
 mod lowering;
 mod memory;
+mod order;
 mod reschedule;
 mod split;
 mod switches;
@@ -77,6 +83,7 @@ const AFTER: &[(PassId, Pass)] = &[
 const LAST: &[(PassId, Pass)] = &[
     (PassId::Reschedule, reschedule::run),
     (PassId::Split, split::run),
+    (PassId::Order, order::run),
 ];
 
 /// Runs the passes of `enabled` on a function that the mid-end has optimised.
@@ -85,10 +92,16 @@ pub(crate) fn after_mid_end(context: &mut Context, enabled: Passes, facts: Facts
         return;
     }
     context.compute_loop_analysis();
+    if enabled.has(PassId::Branch) && branch::run(context) {
+        PassId::Branch.count();
+    }
     if run(context, AFTER, enabled, facts) {
         code::sweep(&mut context.func, &context.domtree);
     }
-    run(context, LAST, enabled, facts);
+    if run(context, LAST, enabled, facts) {
+        // The order in which blocks are visited is part of the dominator tree.
+        context.flowgraph();
+    }
 }
 
 fn run(context: &mut Context, passes: &[(PassId, Pass)], enabled: Passes, facts: Facts) -> bool {

@@ -27,9 +27,10 @@
 
 use super::Unit;
 use super::code::{def, is_const, is_pure};
+use super::loops::home;
 use super::lowering::{Reads, reads};
 use cranelift_codegen::entity::SecondaryMap;
-use cranelift_codegen::ir::{Block, Inst, Value, ValueDef};
+use cranelift_codegen::ir::{Block, Inst, Value};
 use smallvec::SmallVec;
 use std::cmp::Ordering;
 
@@ -232,13 +233,8 @@ impl Scheduler<'_, '_> {
 
     /// Whether no instruction behind an operation with these operands uses `value`.
     fn dies(&self, block: Block, value: Value, operands: &Reads) -> bool {
-        let home = match self.unit.func.dfg.value_def(value) {
-            ValueDef::Result(inst, _) => self.unit.func.layout.inst_block(inst),
-            ValueDef::Param(home, _) => Some(home),
-            ValueDef::Union(..) => None,
-        };
         // What was defined outside a loop lives around it.
-        let same_loop = home.is_some_and(|home| {
+        let same_loop = home(self.unit.func, value).is_some_and(|home| {
             self.unit.loops.innermost_loop(home) == self.unit.loops.innermost_loop(block)
         });
         let here = operands.iter().filter(|o| **o == value).count() as u32;

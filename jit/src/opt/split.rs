@@ -14,12 +14,12 @@
 
 use super::Unit;
 use super::code::int_const;
-use super::hoist::{entry, innermost, is_outside};
-use super::lowering::reads;
+use super::loops::{entry, innermost, is_outside, pressure};
+use super::lowering::{Reads, reads};
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
-use cranelift_codegen::ir::{Block, Function, InstBuilder, Opcode, Value, ValueDef, types};
+use cranelift_codegen::ir::{Block, Function, Inst, InstBuilder, Value, types};
 use cranelift_codegen::loop_analysis::Loop;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 /// Fewer uses are not worth a register.
 const MIN_USES: usize = 2;
@@ -33,20 +33,16 @@ pub(super) fn run(unit: &mut Unit<'_>) -> bool {
     if unit.func.dfg.num_insts() < MIN_INSTS {
         return false;
     }
-    let bodies = innermost(unit);
     let mut changed = false;
-    for inside in unit.loops.loops() {
-        let Some(blocks) = bodies.get(&inside) else {
-            continue;
-        };
-        if pressure(unit.func, blocks) <= REGISTERS {
+    for (inside, blocks) in innermost(unit) {
+        if pressure(unit.func, &blocks, integers) <= REGISTERS {
             continue;
         }
         let Some(before) = entry(unit, inside) else {
             continue;
         };
         let mut copies: HashMap<Value, Value> = HashMap::new();
-        for value in often_used(unit, inside, blocks) {
+        for value in often_used(unit, inside, &blocks) {
             let ty = unit.func.dfg.value_type(value);
             let mut cursor = FuncCursor::new(unit.func).at_inst(before);
             cursor.set_srcloc(cursor.func.srcloc(before));
@@ -56,7 +52,7 @@ pub(super) fn run(unit: &mut Unit<'_>) -> bool {
         if copies.is_empty() {
             continue;
         }
-        for block in blocks {
+        for block in &blocks {
             let mut next = unit.func.layout.first_inst(*block);
             while let Some(inst) = next {
                 next = unit.func.layout.next_inst(inst);
@@ -67,6 +63,13 @@ pub(super) fn run(unit: &mut Unit<'_>) -> bool {
         changed = true;
     }
     changed
+}
+
+/// The values in integer registers that `inst` reads.
+fn integers(func: &Function, inst: Inst) -> Reads {
+    let mut read = reads(func, inst);
+    read.retain(|value| func.dfg.value_type(*value).is_int());
+    read
 }
 
 /// The integers from outside that the loop uses more than once; none if there is a call, around
@@ -91,50 +94,6 @@ fn often_used(unit: &Unit<'_>, inside: Loop, blocks: &[Block]) -> Vec<Value> {
     }
     uses.retain(|_, count| *count >= MIN_USES);
     uses.into_keys().collect()
-}
-
-/// The most values that live in integer registers at one place of the loop, about.
-fn pressure(func: &Function, blocks: &[Block]) -> usize {
-    let home = |value: Value| match func.dfg.value_def(value) {
-        ValueDef::Result(inst, _) => func.layout.inst_block(inst),
-        ValueDef::Param(block, _) => Some(block),
-        ValueDef::Union(..) => None,
-    };
-    let counts = |value: &Value| func.dfg.value_type(*value).is_int();
-    // What comes from outside, and what crosses the loop's blocks, lives through all of it.
-    let mut through: HashSet<Value> = HashSet::new();
-    for block in blocks {
-        for inst in func.layout.block_insts(*block) {
-            let read = reads(func, inst);
-            through.extend(
-                read.into_iter()
-                    .filter(counts)
-                    .filter(|value| home(*value) != Some(*block)),
-            );
-        }
-    }
-    let mut most = 0;
-    for block in blocks {
-        let mut live: HashSet<Value> = HashSet::new();
-        let mut next = func.layout.last_inst(*block);
-        while let Some(inst) = next {
-            next = func.layout.prev_inst(inst);
-            for result in func.dfg.inst_results(inst) {
-                live.remove(result);
-            }
-            // What is folded into its users has no register of its own.
-            if func.dfg.insts[inst].opcode() != Opcode::Iconst {
-                let read = reads(func, inst);
-                live.extend(
-                    read.into_iter()
-                        .filter(counts)
-                        .filter(|value| !through.contains(value)),
-                );
-            }
-            most = most.max(live.len());
-        }
-    }
-    through.len() + most
 }
 
 #[cfg(test)]

@@ -33,6 +33,8 @@ macro_rules! passes {
 
 passes! {
     Inline "inline" "translate calls of small functions in place";
+    Tables "tables" "short br_tables to two labels become a comparison and a test of a bit";
+    Branch "branch" "a rare choice that the next iteration waits for becomes a branch";
     Induction "induction" "loop variables that index memory have 64 bits and need no address arithmetic";
     Anchor "anchor" "constants added to an index go to the offset where an access proves it does not wrap";
     Compare "compare" "loop exits compare the value handed to the next iteration";
@@ -42,6 +44,7 @@ passes! {
     Floats "floats" "float constants of inner loops stay in registers";
     Reschedule "reschedule" "compute as soon as that frees a register";
     Split "split" "inner loops that are short of registers get copies of what comes from outside";
+    Order "order" "what leaves a loop is placed behind it";
     Place "place" "functions start where their inner loops lie in the fewest cache lines";
 }
 

@@ -33,24 +33,37 @@ fn verify(context: &Context, isa: &dyn TargetIsa) {
 
 /// Runs `pass` on the function in `text` and compares what it became.
 pub(super) fn check(pass: Pass, text: &str, expected: expect_test::Expect) {
+    let run = |context: &mut Context| {
+        let mut unit = Unit {
+            func: &mut context.func,
+            cfg: &context.cfg,
+            domtree: &context.domtree,
+            loops: &context.loop_analysis,
+            facts: Facts {
+                region: 1,
+                fold_limit: 64 << 10,
+            },
+        };
+        let changed = pass(&mut unit);
+        context.flowgraph();
+        changed
+    };
+    check_context(run, text, expected);
+}
+
+/// As [`check`], for a pass that changes blocks and edges.
+pub(super) fn check_context(
+    pass: impl FnOnce(&mut Context) -> bool,
+    text: &str,
+    expected: expect_test::Expect,
+) {
     let isa = isa();
     let mut context = Context::for_function(parse(text));
     context.flowgraph();
     context.compute_loop_analysis();
     verify(&context, &*isa);
     let before = context.func.display().to_string();
-    let mut unit = Unit {
-        func: &mut context.func,
-        cfg: &context.cfg,
-        domtree: &context.domtree,
-        loops: &context.loop_analysis,
-        facts: Facts {
-            region: 1,
-            fold_limit: 64 << 10,
-        },
-    };
-    let changed = pass(&mut unit);
-    context.flowgraph();
+    let changed = pass(&mut context);
     verify(&context, &*isa);
     let after = context.func.display().to_string();
     if !changed {

@@ -37,6 +37,26 @@ impl<'a> FuncTranslator<'a> {
         }
     }
 
+    /// The innermost frame.
+    pub(super) fn innermost(&mut self) -> &mut Frame {
+        self.control
+            .last_mut()
+            .expect("the validator keeps blocks nested")
+    }
+
+    /// Leaves the innermost frame; of a loop, all ways back are known by now.
+    fn close_frame(&mut self) -> Frame {
+        let frame = self
+            .control
+            .pop()
+            .expect("the validator keeps blocks nested");
+        if let FrameKind::Loop { header } = frame.kind {
+            self.builder.seal_block(header);
+            self.loop_depth -= 1;
+        }
+        frame
+    }
+
     /// Opens a frame whose label is its end.
     pub(super) fn open_block(&mut self, params: usize, results: &[ValType]) {
         let end = self.block_with_params(results);
@@ -89,7 +109,7 @@ impl<'a> FuncTranslator<'a> {
         self.builder.switch_to_block(header);
         self.builder.ensure_inserted_block();
         self.open_block(0, &results);
-        let frame = self.control.last_mut().expect("just opened");
+        let frame = self.innermost();
         frame.kind = FrameKind::Loop { header };
         frame.branch_arity = params.len();
         self.stack
@@ -112,7 +132,7 @@ impl<'a> FuncTranslator<'a> {
         self.builder.ensure_inserted_block();
         self.open_block(params.len(), &results);
         let params = self.stack[self.stack.len() - params.len()..].to_vec();
-        self.control.last_mut().expect("just opened").kind = FrameKind::If {
+        self.innermost().kind = FrameKind::If {
             otherwise,
             branch,
             params,
@@ -121,15 +141,13 @@ impl<'a> FuncTranslator<'a> {
 
     pub(super) fn visit_else(&mut self) {
         self.fall_to_end();
-        let frame = self
-            .control
-            .last_mut()
-            .expect("the validator keeps blocks nested");
+        let frame = self.innermost();
         if let FrameKind::If {
             otherwise, params, ..
         } = std::mem::replace(&mut frame.kind, FrameKind::Block)
         {
-            self.stack.truncate(frame.height);
+            let height = frame.height;
+            self.stack.truncate(height);
             self.stack.extend_from_slice(&params);
             self.start_block(otherwise);
         } else {
@@ -148,10 +166,7 @@ impl<'a> FuncTranslator<'a> {
     /// Jumps from a reachable point to the end of the innermost frame, with its results.
     fn fall_to_end(&mut self) {
         if self.reachable {
-            let frame = self
-                .control
-                .last_mut()
-                .expect("the validator keeps blocks nested");
+            let frame = self.innermost();
             frame.end_used = true;
             let (end, results) = (
                 frame.end.expect("reachable frames have an end"),
@@ -168,17 +183,10 @@ impl<'a> FuncTranslator<'a> {
             return self.fall_through();
         }
         self.fall_to_end();
-        let mut frame = self
-            .control
-            .pop()
-            .expect("the validator keeps blocks nested");
+        let mut frame = self.close_frame();
         self.stack.truncate(frame.height);
         let Some(end) = frame.end else { return };
         match frame.kind {
-            FrameKind::Loop { header } => {
-                self.builder.seal_block(header);
-                self.loop_depth -= 1;
-            }
             FrameKind::If {
                 otherwise,
                 branch,
@@ -193,7 +201,7 @@ impl<'a> FuncTranslator<'a> {
                     self.ins().jump(end, &block_args(&params));
                 }
             }
-            FrameKind::Block | FrameKind::Dead => {}
+            FrameKind::Block | FrameKind::Loop { .. } | FrameKind::Dead => {}
         }
         self.reachable = false;
         if let Some(catches) = frame.catches {
@@ -221,15 +229,8 @@ impl<'a> FuncTranslator<'a> {
     /// Ends the innermost frame at a point that [`Self::only_falls_through`]: its results stay where
     /// they are, on top of the operands below the frame.
     fn fall_through(&mut self) {
-        let frame = self
-            .control
-            .pop()
-            .expect("the validator keeps blocks nested");
+        let frame = self.close_frame();
         debug_assert_eq!(self.stack.len(), frame.height + frame.results);
-        if let FrameKind::Loop { header } = frame.kind {
-            self.builder.seal_block(header);
-            self.loop_depth -= 1;
-        }
     }
 
     /// The block that a branch to the label `depth` goes to, and how many values it carries.
@@ -300,6 +301,9 @@ impl<'a> FuncTranslator<'a> {
     }
 
     fn emit_br_table(&mut self, index: Value, default: Block, table: &[Block]) {
+        if self.branch_by_bits(index, default, table) {
+            return;
+        }
         let dfg = &mut self.builder.func.dfg;
         let default = dfg.block_call(default, &[]);
         let table: Vec<_> = table.iter().map(|b| dfg.block_call(*b, &[])).collect();

@@ -49,7 +49,7 @@ impl<'a> FuncTranslator<'a> {
             outside,
             clauses: try_table.catches,
         };
-        self.control.last_mut().expect("just opened").catches = Some(catches);
+        self.innermost().catches = Some(catches);
     }
 
     /// The handlers in force for a call, innermost first, without those that an inner one hides.

@@ -27,6 +27,7 @@ mod refs;
 mod signature;
 mod simd;
 mod stack;
+mod switch;
 mod tables;
 mod trap;
 mod validate;
@@ -90,6 +91,8 @@ pub(crate) struct Shape {
     pub(crate) blocks: u32,
     /// Proposals whose operators it uses ([`crate::module::met`]).
     pub(crate) proposals: u16,
+    /// Whether a `br_table` became tests.
+    pub(crate) tables_tested: bool,
 }
 
 /// Translates one function, operator by operator; [`validate`] feeds it.
@@ -122,6 +125,8 @@ pub(super) struct FuncTranslator<'a> {
     /// The first reason why the function cannot be translated.
     pub(super) error: Option<CompileError>,
     pub(super) proposals: u16,
+    /// Whether a `br_table` became tests.
+    pub(super) tables_tested: bool,
     loop_depth: u32,
     max_loop_depth: u32,
     heap_region: AliasRegion,
@@ -172,6 +177,7 @@ impl<'a> FuncTranslator<'a> {
             reachable: true,
             error: None,
             proposals: 0,
+            tables_tested: false,
             loop_depth: 0,
             max_loop_depth: 0,
             heap_region,
@@ -230,6 +236,7 @@ impl<'a> FuncTranslator<'a> {
             block_params,
             blocks,
             proposals: self.proposals,
+            tables_tested: self.tables_tested,
         };
         (shape, self.inlining.bodies)
     }

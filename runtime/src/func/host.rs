@@ -199,7 +199,7 @@ pub(super) unsafe fn closure<'a, F: 'static>(func: *const HostFunc) -> &'a F {
 
 macro_rules! closures {
     ($($name:ident)*) => {
-        #[allow(non_snake_case)]
+        #[allow(non_snake_case, reason = "a value has the name of its type")]
         impl<T: 'static, Fun, $($name: WasmTy,)* R: WasmRet> IntoFunc<T, ($($name,)*), R> for Fun
         where Fun: Fn($($name),*) -> R + Send + Sync + 'static
         {
@@ -223,7 +223,7 @@ macro_rules! closures {
             }
         }
 
-        #[allow(non_snake_case)]
+        #[allow(non_snake_case, reason = "a value has the name of its type")]
         impl<T: 'static, Fun, $($name: WasmTy,)* R: WasmRet> IntoFunc<T, WithCaller<($($name,)*)>, R> for Fun
         where Fun: Fn(Caller<'_, T>, $($name),*) -> R + Send + Sync + 'static
         {

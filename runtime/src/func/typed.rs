@@ -267,7 +267,13 @@ pub struct TypedReader<'a>(pub(crate) Reader<'a>);
 
 macro_rules! values {
     ($($name:ident)*) => {
-        #[allow(non_snake_case, unused_variables, unused_mut, clippy::unused_unit)]
+        #[allow(
+            non_snake_case,
+            unused_variables,
+            unused_mut,
+            clippy::unused_unit,
+            reason = "a value has the name of its type, and of no values nothing is used"
+        )]
         impl<$($name: WasmTy),*> WasmParams for ($($name,)*) {
             const INTS: usize = 0 $(+ !$name::VECTOR as usize)*;
             const VECS: usize = 0 $(+ $name::VECTOR as usize)*;

@@ -10,8 +10,8 @@
 //!   0 … 15     two pieces of 8, 4, 2 or 1 that meet or overlap
 //!   16 … 32    two vectors
 //!   33 … 64    four
-//!   … 2048     64 a turn upwards, the last 64 held in registers from the start;
-//!              not where that would overwrite what is still to be read
+//!   … 2048     64 a turn upwards, the last 64 held in registers from the start; downwards, and the
+//!              first 64, where that would overwrite what is still to be read
 //! ```
 
 use craneway_jit::abi::{Builtin, VmLayout};
@@ -88,13 +88,13 @@ craneway_memory_copy:
     mov [r10 + rcx - 1], dl
     mov [r10], al
 8:  ret
-    // 65 and more: upwards, unless the range starts behind the one read and within it.
+    // 65 and more: upwards, or downwards if the range starts within the one read.
 6:  cmp rcx, {SHORT}
     ja 9f
     mov rax, r10
     sub rax, r11
     cmp rax, rcx
-    jb 9f
+    jb 7f
     movups xmm4, [r11 + rcx - 64]
     movups xmm5, [r11 + rcx - 48]
     movups xmm6, [r11 + rcx - 32]
@@ -117,6 +117,27 @@ craneway_memory_copy:
     movups [rax + 16], xmm5
     movups [rax + 32], xmm6
     movups [rax + 48], xmm7
+    ret
+7:  movups xmm4, [r11]
+    movups xmm5, [r11 + 16]
+    movups xmm6, [r11 + 32]
+    movups xmm7, [r11 + 48]
+    .p2align 4
+1:  movups xmm0, [r11 + rcx - 64]
+    movups xmm1, [r11 + rcx - 48]
+    movups xmm2, [r11 + rcx - 32]
+    movups xmm3, [r11 + rcx - 16]
+    movups [r10 + rcx - 64], xmm0
+    movups [r10 + rcx - 48], xmm1
+    movups [r10 + rcx - 32], xmm2
+    movups [r10 + rcx - 16], xmm3
+    sub rcx, 64
+    cmp rcx, 64
+    ja 1b
+    movups [r10], xmm4
+    movups [r10 + 16], xmm5
+    movups [r10 + 32], xmm6
+    movups [r10 + 48], xmm7
     ret
 9:  lea r11, [rip + {COPY}]
     jmp craneway_call_host

@@ -30,7 +30,10 @@
 //!
 //! An access with the constant `c + d`, `0 < d <= limit - width`, that is dominated by the first
 //! one has index `uextend(x(n)) + d`: the first has executed in this iteration, so that does not
-//! wrap either. `d` goes to its offset.
+//! wrap either. `d` goes to its offset. So does that of a load which the first one follows at once,
+//! with nothing but loads and pure operations between: if `uextend(x(n)) + d` is 2^32 or more, the
+//! load's new address lies behind all memory and traps, and otherwise the first one would have, for
+//! the same reason and with nothing done meanwhile that could be told.
 //!
 //! `i` itself is `ireduce(q)`, since both grow by `s` modulo 2^32 from equal low halves. `q` is
 //! `uextend(i)` in every iteration if also `q(n) < 2^32`: when the index is `i` itself, that is the
@@ -41,14 +44,14 @@
 //! No displacement reaches below the base: the address equals the original one, `r` is added in a
 //! register, and only `d` goes to the displacement, which was not negative.
 
+mod widen;
+
 use super::Unit;
-use super::code::{def, plus_const, replace_values, terminator};
-use super::memory::{self, Access, Sum, access, const32, redirect, sum_of};
-use cranelift_codegen::cursor::{Cursor, FuncCursor};
+use super::code::{is_pure, plus_const, terminator};
+use super::loops::{is_outside, passed};
+use super::memory::{self, Access, Sum, access, sum_of};
 use cranelift_codegen::entity::SecondaryMap;
-use cranelift_codegen::ir::{
-    Block, BlockArg, Function, Inst, InstBuilder, InstructionData, Opcode, Value, ValueDef, types,
-};
+use cranelift_codegen::ir::{Block, Function, Inst, Value, ValueDef, types};
 use cranelift_codegen::loop_analysis::Loop;
 use std::collections::{HashMap, HashSet};
 
@@ -60,6 +63,8 @@ const MAX_LATCHES: usize = 64;
 const MAX_GROUPS: usize = 64;
 /// Variables times accesses of one loop that are looked at.
 const MAX_LOOKED_AT: usize = 2_000_000;
+/// Instructions between an access and the anchor that follows it.
+const MAX_QUIET: usize = 64;
 /// Room that offsets leave for the constants that are added to them.
 const MAX_OFFSET: i64 = i32::MAX as i64;
 
@@ -207,16 +212,18 @@ impl Widener<'_, '_> {
         };
         let mut step = None;
         for latch in &body.latches {
-            for passed in self.passed(*latch, body.header, position)? {
-                let (from, by) = plus_const(&func.dfg, passed)?;
+            for next in passed(func, terminator(func, *latch)?, body.header, position) {
+                let (from, by) = plus_const(&func.dfg, next?)?;
                 if from != param || *step.get_or_insert(by) != by {
                     return None;
                 }
             }
         }
         let step = step.filter(|s| (1..=self.unit.facts.fold_limit / 2).contains(s))?;
-        let entry = self.passed(body.before, body.header, position)?;
-        let [first] = entry[..] else { return None };
+        let mut entry = passed(func, terminator(func, body.before)?, body.header, position);
+        let (Some(first), None) = (entry.next()?, entry.next()) else {
+            return None;
+        };
         Some(Induction {
             param,
             position,
@@ -225,38 +232,13 @@ impl Widener<'_, '_> {
         })
     }
 
-    /// What the edges from `from` to `to` hand to the parameter at `position`.
-    fn passed(&self, from: Block, to: Block, position: usize) -> Option<Vec<Value>> {
-        let func = &*self.unit.func;
-        let branch = terminator(func, from)?;
-        func.dfg.insts[branch]
-            .branch_destination(&func.dfg.jump_tables, &func.dfg.exception_tables)
-            .iter()
-            .filter(|call| call.block(&func.dfg.value_lists) == to)
-            .map(|call| {
-                let mut args = call.args(&func.dfg.value_lists);
-                args.nth(position).and_then(|arg| arg.as_value())
-            })
-            .collect()
-    }
-
-    /// Whether `value` is defined outside the loop.
-    fn is_invariant(&self, inside: Loop, value: Value) -> bool {
-        let home = match self.unit.func.dfg.value_def(value) {
-            ValueDef::Result(inst, _) => self.unit.func.layout.inst_block(inst),
-            ValueDef::Param(block, _) => Some(block),
-            ValueDef::Union(..) => None,
-        };
-        home.is_some_and(|home| !self.unit.loops.is_in_loop(home, inside))
-    }
-
     /// Sorts the accesses that the variable indexes into groups that are worth a register each.
     fn groups(&self, inside: Loop, body: &Body, induction: &Induction) -> Vec<Group> {
         let func = &*self.unit.func;
         let limit = self.unit.facts.fold_limit;
         let mut rest: Vec<(Access, Sum)> = Vec::new();
         for access in &body.accesses {
-            let leaf = |value| self.is_invariant(inside, value);
+            let leaf = |value| is_outside(self.unit, inside, value);
             if let Some(sum) = sum_of(func, access.index, induction.param, leaf)
                 && u64::from(induction.step) << sum.shift <= limit / 2
             {
@@ -291,9 +273,9 @@ impl Widener<'_, '_> {
                 let same = sum.shift == anchor.1.shift && sum.leaves == anchor.1.leaves;
                 let follows = || {
                     let layout = &func.layout;
-                    self.unit
-                        .domtree
-                        .dominates(anchor.0.inst, access.inst, layout)
+                    let domtree = self.unit.domtree;
+                    domtree.dominates(anchor.0.inst, access.inst, layout)
+                        || leads_quietly(func, access.inst, anchor.0.inst)
                 };
                 let fits = i64::from(access.offset) + i64::from(added) <= MAX_OFFSET;
                 let near = u64::from(added) < limit;
@@ -324,245 +306,37 @@ impl Widener<'_, '_> {
         };
         group.members.iter().any(|(access, _)| !next(access.index))
     }
+}
 
-    /// Replaces the variable by one of 64 bits, and the addresses of the groups.
-    fn widen(&mut self, body: &Body, induction: &Induction, groups: &[Group]) {
-        let func = &mut *self.unit.func;
-        let Some(branch) = terminator(func, body.before) else {
-            return;
+/// Whether `load` is one and `anchor` follows in its block, with nothing between them that could be
+/// seen from outside or trap for another reason.
+fn leads_quietly(func: &Function, load: Inst, anchor: Inst) -> bool {
+    let is_load = |inst: Inst| {
+        let op = func.dfg.insts[inst].opcode();
+        op.can_load() && !(op.can_store() || op.is_call() || op.other_side_effects())
+    };
+    if !is_load(load) || func.layout.inst_block(load) != func.layout.inst_block(anchor) {
+        return false;
+    }
+    let mut at = load;
+    for _ in 0..MAX_QUIET {
+        let Some(next) = func.layout.next_inst(at) else {
+            return false;
         };
-        let mut cursor = FuncCursor::new(func).at_inst(branch);
-        cursor.set_srcloc(cursor.func.srcloc(branch));
-        let first = match const32(cursor.func, induction.first) {
-            Some(c) => cursor.ins().iconst(types::I64, i64::from(c)),
-            None => cursor.ins().uextend(types::I64, induction.first),
-        };
-        let addresses: Vec<Value> = groups
-            .iter()
-            .map(|group| start(&mut cursor, self.base, induction, first, &group.sum))
-            .collect();
-        let wide = self.replace_param(body, induction, first);
-        for (group, address) in groups.iter().zip(addresses) {
-            for (access, added) in &group.members {
-                let mut cursor = FuncCursor::new(self.unit.func).at_inst(access.inst);
-                cursor.set_srcloc(cursor.func.srcloc(access.inst));
-                let index = match group.sum.shift {
-                    0 => wide,
-                    shift => {
-                        let count = cursor.ins().iconst(types::I64, i64::from(shift));
-                        cursor.ins().ishl(wide, count)
-                    }
-                };
-                let address = cursor.ins().iadd(address, index);
-                let offset = access.offset + *added as i32;
-                redirect(self.unit.func, access.inst, address, offset);
-            }
+        if next == anchor {
+            return true;
         }
-        self.note_wide(induction, groups, wide);
-    }
-
-    /// Puts a 64-bit parameter in the place of the 32-bit one, which becomes its low half.
-    fn replace_param(&mut self, body: &Body, induction: &Induction, first: Value) -> Value {
-        let func = &mut *self.unit.func;
-        let wide = func.dfg.append_block_param(body.header, types::I64);
-        let mut latches = body.latches.clone();
-        latches.push(body.before);
-        for block in latches {
-            let Some(branch) = terminator(func, block) else {
-                continue;
-            };
-            let outside = block == body.before;
-            let passed = if outside {
-                first
-            } else {
-                let next = passed_value(func, branch, body.header, induction.position);
-                next.map_or(first, |next| widen_next(func, next, wide, induction.step))
-            };
-            let dfg = &mut func.dfg;
-            let destinations = dfg.insts[branch]
-                .branch_destination_mut(&mut dfg.jump_tables, &mut dfg.exception_tables);
-            for call in destinations {
-                if call.block(&dfg.value_lists) == body.header {
-                    call.append_argument(BlockArg::Value(passed), &mut dfg.value_lists);
-                    call.remove(induction.position, &mut dfg.value_lists);
-                }
-            }
+        if !(is_pure(func, next) || is_load(next)) {
+            return false;
         }
-        func.dfg.remove_block_param(induction.param);
-        let low = func.dfg.make_inst(InstructionData::Unary {
-            opcode: Opcode::Ireduce,
-            arg: wide,
-        });
-        let reused = [Some(induction.param)].into_iter();
-        func.dfg.make_inst_results_reusing(low, types::I32, reused);
-        match func.layout.first_inst(body.header) {
-            Some(at) => func.layout.insert_inst(low, at),
-            None => func.layout.append_inst(low, body.header),
-        }
-        wide
+        at = next;
     }
-
-    /// Notes where zero-extensions of the variable and its next value are the wide ones.
-    fn note_wide(&mut self, induction: &Induction, groups: &[Group], wide: Value) {
-        let room = self.unit.facts.fold_limit - u64::from(induction.step);
-        let small = const32(self.unit.func, induction.first).is_some_and(|c| u64::from(c) <= room);
-        let proof = groups.iter().find(|group| small || is_bare(&group.sum));
-        let Some(proof) = proof else { return };
-        let exact = Wide {
-            value: wide,
-            behind: None,
-        };
-        self.wide.insert(induction.param, exact);
-        let behind = Some(proof.anchor);
-        self.wide_next(wide, behind);
-    }
-
-    /// Of the values `ireduce(wide + step)`, the sums are the zero-extensions behind the anchor.
-    fn wide_next(&mut self, wide: Value, behind: Option<Inst>) {
-        let func = &*self.unit.func;
-        let ValueDef::Param(header, position) = func.dfg.value_def(wide) else {
-            return;
-        };
-        for pred in self.unit.cfg.pred_iter(header) {
-            let Some(next) = passed_value(func, pred.inst, header, position) else {
-                continue;
-            };
-            let low = def(&func.dfg, next).and_then(|inst| func.layout.next_inst(inst));
-            if let Some(low) = low
-                && func.dfg.insts[low].opcode() == Opcode::Ireduce
-                && func.dfg.inst_args(low)[0] == next
-            {
-                let narrow = func.dfg.first_result(low);
-                let found = Wide {
-                    value: next,
-                    behind,
-                };
-                self.wide.insert(narrow, found);
-            }
-        }
-    }
-
-    /// Replaces the zero-extensions that are known by now, everywhere.
-    fn replace_extensions(&mut self) {
-        let func = &*self.unit.func;
-        let mut replaced: HashMap<Value, Value> = HashMap::new();
-        for block in func.layout.blocks() {
-            for inst in func.layout.block_insts(block) {
-                if func.dfg.insts[inst].opcode() != Opcode::Uextend {
-                    continue;
-                }
-                let result = func.dfg.first_result(inst);
-                if func.dfg.value_type(result) != types::I64 {
-                    continue;
-                }
-                if let Some(wide) = self.wide.get(&func.dfg.inst_args(inst)[0])
-                    && wide.behind.is_none_or(|behind| {
-                        self.unit.domtree.dominates(behind, inst, &func.layout)
-                    })
-                {
-                    replaced.insert(result, wide.value);
-                }
-            }
-        }
-        replace_values(self.unit.func, &replaced);
-    }
+    false
 }
 
 /// Whether the index is the variable itself.
 fn is_bare(sum: &Sum) -> bool {
     sum.leaves.is_empty() && sum.constant == 0 && sum.shift == 0
-}
-
-/// The address that is added to `q << k`: base + uextend(b + (i0 << k) + c) - (q0 << k).
-fn start(
-    cursor: &mut FuncCursor<'_>,
-    base: Value,
-    induction: &Induction,
-    first: Value,
-    sum: &Sum,
-) -> Value {
-    if is_bare(sum) {
-        return base;
-    }
-    let origin = const32(cursor.func, induction.first);
-    let mut constant = sum.constant;
-    let mut index: Option<Value> = None;
-    let add = |cursor: &mut FuncCursor<'_>, index: &mut Option<Value>, value: Value| {
-        *index = Some(match *index {
-            Some(sum) => cursor.ins().iadd(sum, value),
-            None => value,
-        });
-    };
-    for leaf in &sum.leaves {
-        add(cursor, &mut index, *leaf);
-    }
-    match origin {
-        Some(c) => constant = constant.wrapping_add(c << sum.shift),
-        None if sum.shift == 0 => add(cursor, &mut index, induction.first),
-        None => {
-            let count = cursor.ins().iconst(types::I32, i64::from(sum.shift));
-            let scaled = cursor.ins().ishl(induction.first, count);
-            add(cursor, &mut index, scaled);
-        }
-    }
-    let index = match index {
-        Some(index) => {
-            let index = if constant == 0 {
-                index
-            } else {
-                let c = cursor.ins().iconst(types::I32, i64::from(constant));
-                cursor.ins().iadd(index, c)
-            };
-            cursor.ins().uextend(types::I64, index)
-        }
-        None => cursor.ins().iconst(types::I64, i64::from(constant)),
-    };
-    let address = cursor.ins().iadd(base, index);
-    if origin == Some(0) {
-        return address;
-    }
-    let passed = match sum.shift {
-        0 => first,
-        shift => {
-            let count = cursor.ins().iconst(types::I64, i64::from(shift));
-            cursor.ins().ishl(first, count)
-        }
-    };
-    cursor.ins().isub(address, passed)
-}
-
-/// What the first edge of `branch` to `to` hands to the parameter at `position`.
-fn passed_value(func: &Function, branch: Inst, to: Block, position: usize) -> Option<Value> {
-    let destinations = func.dfg.insts[branch]
-        .branch_destination(&func.dfg.jump_tables, &func.dfg.exception_tables);
-    let call = destinations
-        .iter()
-        .find(|call| call.block(&func.dfg.value_lists) == to)?;
-    call.args(&func.dfg.value_lists).nth(position)?.as_value()
-}
-
-/// Computes the next value in 64 bits where it was computed in 32, and makes that its low half.
-fn widen_next(func: &mut Function, next: Value, wide: Value, step: u32) -> Value {
-    let Some(inst) = def(&func.dfg, next) else {
-        return wide;
-    };
-    if let InstructionData::Unary {
-        opcode: Opcode::Ireduce,
-        arg,
-    } = func.dfg.insts[inst]
-        && func.dfg.value_type(arg) == types::I64
-    {
-        return arg;
-    }
-    let mut cursor = FuncCursor::new(func).at_inst(inst);
-    cursor.set_srcloc(cursor.func.srcloc(inst));
-    let step = cursor.ins().iconst(types::I64, i64::from(step));
-    let sum = cursor.ins().iadd(wide, step);
-    func.dfg.insts[inst] = InstructionData::Unary {
-        opcode: Opcode::Ireduce,
-        arg: sum,
-    };
-    sum
 }
 
 #[cfg(test)]
@@ -758,6 +532,140 @@ mod tests {
     }
 
     /// Each differs from a loop that is changed in one respect.
+    /// A loop over two arrays below a frame's end; `between` lies between the load at the higher
+    /// index and the access at the lower one, `low`.
+    fn frame(between: &str, low: &str) -> String {
+        format!(
+            "function %f(i64, i32) {{
+                region0 = 1 \"memory\"
+            block0(v0: i64, v1: i32):
+                v2 = iconst.i32 0
+                jump block1(v2)
+            block1(v3: i32):
+                v4 = iconst.i32 144
+                v5 = isub v1, v4
+                v6 = iadd v5, v3
+                v7 = iconst.i32 4
+                v8 = iadd v6, v7
+                v9 = uextend.i64 v8
+                v10 = iadd v0, v9
+                v11 = load.i32 user2 little region0 v10
+                {between}
+                v12 = uextend.i64 v6
+                v13 = iadd v0, v12
+                {low}
+                v15 = iadd v3, v7
+                v16 = iconst.i32 128
+                v17 = icmp ne v15, v16
+                brif v17, block1(v15), block2
+            block2:
+                return
+            }}"
+        )
+    }
+
+    #[test]
+    fn a_load_joins_the_lower_access_that_follows_it_at_once() {
+        let store = "store user2 little region0 v11, v13";
+        check(
+            super::run,
+            &frame("", store),
+            expect![[r#"
+                function %f(i64, i32) fast {
+                    region0 = 1 "memory"
+
+                block0(v0: i64, v1: i32):
+                    v2 = iconst.i32 0
+                    v18 = iconst.i64 0
+                    v19 = iconst.i32 -144
+                    v20 = iadd v1, v19  ; v19 = -144
+                    v21 = uextend.i64 v20
+                    v22 = iadd v0, v21
+                    jump block1(v18)  ; v18 = 0
+
+                block1(v23: i64):
+                    v3 = ireduce.i32 v23
+                    v4 = iconst.i32 144
+                    v5 = isub.i32 v1, v4  ; v4 = 144
+                    v6 = iadd v5, v3
+                    v7 = iconst.i32 4
+                    v8 = iadd v6, v7  ; v7 = 4
+                    v9 = uextend.i64 v8
+                    v10 = iadd.i64 v0, v9
+                    v26 = iadd.i64 v22, v23
+                    v11 = load.i32 user2 little region0 v26+4
+                    v12 = uextend.i64 v6
+                    v13 = iadd.i64 v0, v12
+                    v27 = iadd.i64 v22, v23
+                    store user2 little region0 v11, v27
+                    v24 = iconst.i64 4
+                    v25 = iadd v23, v24  ; v24 = 4
+                    v15 = ireduce.i32 v25
+                    v16 = iconst.i32 128
+                    v17 = icmp ne v15, v16  ; v16 = 128
+                    brif v17, block1(v25), block2
+
+                block2:
+                    return
+                }
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_load_does_not_join_across_what_can_be_told() {
+        let store = "store user2 little region0 v11, v13";
+        let seen = "store user2 little region0 v3, v0+64";
+        check(
+            super::run,
+            &frame(seen, store),
+            expect![[r#"
+                function %f(i64, i32) fast {
+                    region0 = 1 "memory"
+
+                block0(v0: i64, v1: i32):
+                    v2 = iconst.i32 0
+                    v18 = iconst.i64 0
+                    v19 = iconst.i32 -144
+                    v20 = iadd v1, v19  ; v19 = -144
+                    v21 = uextend.i64 v20
+                    v22 = iadd v0, v21
+                    v23 = iconst.i32 -140
+                    v24 = iadd v1, v23  ; v23 = -140
+                    v25 = uextend.i64 v24
+                    v26 = iadd v0, v25
+                    jump block1(v18)  ; v18 = 0
+
+                block1(v27: i64):
+                    v3 = ireduce.i32 v27
+                    v4 = iconst.i32 144
+                    v5 = isub.i32 v1, v4  ; v4 = 144
+                    v6 = iadd v5, v3
+                    v7 = iconst.i32 4
+                    v8 = iadd v6, v7  ; v7 = 4
+                    v9 = uextend.i64 v8
+                    v10 = iadd.i64 v0, v9
+                    v31 = iadd.i64 v26, v27
+                    v11 = load.i32 user2 little region0 v31
+                    store user2 little region0 v3, v0+64
+                    v12 = uextend.i64 v6
+                    v13 = iadd.i64 v0, v12
+                    v30 = iadd.i64 v22, v27
+                    store user2 little region0 v11, v30
+                    v28 = iconst.i64 4
+                    v29 = iadd v27, v28  ; v28 = 4
+                    v15 = ireduce.i32 v29
+                    v16 = iconst.i32 128
+                    v17 = icmp ne v15, v16  ; v16 = 128
+                    brif v17, block1(v29), block2
+
+                block2:
+                    return
+                }
+            "#]],
+        );
+    }
+
     #[test]
     fn without_a_proof_nothing_changes() {
         let text = |edit: &dyn Fn(String) -> String| {
