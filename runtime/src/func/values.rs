@@ -8,6 +8,14 @@ use std::ptr::NonNull;
 
 /// The bits of `value`, which must be of type `ty` and, if it is a reference, of this store.
 pub(crate) fn to_bits(core: &Core, value: &Val, ty: wasm::ValType) -> Result<u128> {
+    // Numbers, without looking at types as such.
+    match (value, ty) {
+        (Val::I32(v), wasm::ValType::I32) => return Ok(u128::from(*v as u32)),
+        (Val::I64(v), wasm::ValType::I64) => return Ok(u128::from(*v as u64)),
+        (Val::F32(v), wasm::ValType::F32) => return Ok(u128::from(*v)),
+        (Val::F64(v), wasm::ValType::F64) => return Ok(u128::from(*v)),
+        _ => {}
+    }
     let got = value.static_type();
     crate::ensure!(
         got.matches(&ValType::from_wasm(ty)),

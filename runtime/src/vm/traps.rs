@@ -6,7 +6,7 @@
 use super::activation::Activation;
 use super::arch::{self, Registers};
 use super::code;
-use super::stack;
+use super::{stack, stubs};
 use super::sys::{self, Fault};
 use craneway_jit::abi::TrapCode;
 
@@ -60,7 +60,10 @@ unsafe fn decide(fault: Fault, context: *mut libc::c_void) -> bool {
     }
     // SAFETY: code at pc is running on a stack of a store that keeps its module alive.
     let module = unsafe { code::find(registers.pc) };
-    if module.is_none() && !arch::is_trampoline(registers.pc) {
+    let trampoline = || {
+        arch::is_trampoline(registers.pc) || stubs::offset_in_direct_stub(registers.pc).is_some()
+    };
+    if module.is_none() && !trampoline() {
         return false;
     }
     let guard = stack::slot_base(registers.sp)..limit;

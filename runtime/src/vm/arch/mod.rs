@@ -5,7 +5,7 @@
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 #[cfg(target_arch = "x86_64")]
-pub use x86_64::CallFrame;
+pub use x86_64::{CallFrame, DirectBody, DirectShim};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86_64::*;
 
