@@ -87,8 +87,8 @@ mod tests {
     fn every_type_is_found_by_its_id() {
         let signatures = Signatures::default();
         let ty = |n: usize| FuncType {
-            params: vec![ValType::I32; n],
-            results: vec![],
+            params: vec![ValType::I32; n].into(),
+            results: [].into(),
         };
         let ids: Vec<SigId> = (0..1000).map(|n| signatures.register(&ty(n))).collect();
         for (n, id) in ids.iter().enumerate() {
