@@ -129,9 +129,11 @@ pub(crate) async fn finish_async<T: Send>(
             vectors: false,
         };
         // SAFETY: as `finish`; the borrow of the store lasts as long as this future.
-        let running =
-            unsafe { AsyncCall::new(store.core_mut(), record, CallFrame::NEW, shape) };
-        running.run().await.map_err(|e| crate::error::from_call(store.core_mut(), frames, *e))?;
+        let running = unsafe { AsyncCall::new(store.core_mut(), record, CallFrame::NEW, shape) };
+        running
+            .run()
+            .await
+            .map_err(|e| crate::error::from_call(store.core_mut(), frames, *e))?;
     }
     Ok(instance)
 }

@@ -256,15 +256,20 @@ impl<T: 'static, F: IntoFunc<T, P, R>, P, R> DirectBody for InRegisters<T, F, P,
         unsafe {
             let f = closure::<F>(func);
             let done = caught(store::<T>(activation), activation, move |store| {
-                let args =
-                    read_args::<F::Args, Given<T, F, P, R>>(store.core_mut(), &raw const frame, null());
+                let args = read_args::<F::Args, Given<T, F, P, R>>(
+                    store.core_mut(),
+                    &raw const frame,
+                    null(),
+                );
                 let results = f.invoke(Caller::new(store, caller), args).into_result()?;
                 write_results(store.core_mut(), &raw mut frame, results)?;
-                Ok(match (Given::<T, F, P, R>::INTS, Given::<T, F, P, R>::VECS) {
-                    (0, 0) => 0,
-                    (_, 0) => u128::from(frame.int[0]),
-                    _ => frame.vector(0),
-                })
+                Ok(
+                    match (Given::<T, F, P, R>::INTS, Given::<T, F, P, R>::VECS) {
+                        (0, 0) => 0,
+                        (_, 0) => u128::from(frame.int[0]),
+                        _ => frame.vector(0),
+                    },
+                )
             });
             match done {
                 Ok(bits) => (Outcome::Return, bits),

@@ -311,13 +311,7 @@ where
             guarded(activation, || {
                 let site = Site::<T>::new(func, frame, activation);
                 let (mut params, mut results) = (Vec::new(), Vec::new());
-                read_vals(
-                    (*site.store).core_mut(),
-                    &*func,
-                    frame,
-                    stack,
-                    &mut params,
-                );
+                read_vals((*site.store).core_mut(), &*func, frame, stack, &mut params);
                 blank_results(&*func, &mut results);
                 let future: HostFuture = Box::pin(Untyped {
                     site: Some(site),

@@ -189,7 +189,9 @@ impl Activation {
         // SAFETY: the store outlives its activations; only its handle is read.
         let runtime = unsafe { (*self.store).runtime.clone() };
         match runtime {
-            Some(handle) if tokio::runtime::Handle::try_current().is_err() => handle.block_on(future),
+            Some(handle) if tokio::runtime::Handle::try_current().is_err() => {
+                handle.block_on(future)
+            }
             _ => {
                 drop(future);
                 self.leave(Unwind::Error(anyhow::anyhow!(
@@ -485,7 +487,10 @@ unsafe fn enter(
 /// # Safety
 /// The activation has ended; its wasm stack is intact.
 #[inline]
-pub(super) unsafe fn finish(activation: *mut Activation, status: u32) -> Result<(), Box<CallError>> {
+pub(super) unsafe fn finish(
+    activation: *mut Activation,
+    status: u32,
+) -> Result<(), Box<CallError>> {
     if status == exit::RETURNED {
         return Ok(());
     }

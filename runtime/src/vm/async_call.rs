@@ -149,7 +149,11 @@ impl AsyncCall {
             (*store).activation = activation;
             self.progress = Progress::Running { stack: Some(stack) };
             self.frame.int[0] = target.vmctx as u64;
-            Ok(arch::craneway_enter(activation, target.code, &raw mut self.frame))
+            Ok(arch::craneway_enter(
+                activation,
+                target.code,
+                &raw mut self.frame,
+            ))
         }
     }
 

@@ -125,7 +125,10 @@ impl HostFunc {
             Entry::Direct(direct) => (direct_through_frame as Shim, Some(direct)),
         };
         // Without a direct stub the function is called through the general trampoline.
-        let direct_stub = direct.and_then(|d| Some((d, direct_stubs().allocate().ok()?)));
+        let direct_stub = direct.and_then(|d| {
+            let stub = direct_stubs().allocate_calling(d.address());
+            Some((d, stub.ok()?))
+        });
         let (stub, direct_address) = match direct_stub {
             Some((direct, stub)) => (stub, Some(direct.address())),
             None => (host_stubs().allocate()?, None),

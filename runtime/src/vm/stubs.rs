@@ -1,8 +1,12 @@
-//! Slots of stub code with data: host stubs and thunks. No code is generated for them at run time:
-//! every slot's code is the same, its data says where to go.
+//! Slots of stub code with data: host stubs and thunks, whose code is the same in every slot and whose
+//! data says where to go; and direct stubs, which hold the distance to what they call as well.
+//!
+//! A slot's code is written before it runs for the first time and never again: free slots of direct
+//! stubs wait for another function with the same shim.
 
 use super::arch::{self, DIRECT_STUB_BYTES};
 use super::sys::CodeAlias;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
@@ -11,18 +15,35 @@ pub(crate) const CHUNK: usize = 64 << 10;
 
 /// All slots of one kind, process-wide; chunks are never given back.
 pub(crate) struct StubPool {
-    /// The code of every slot.
+    /// The code of every slot, but for what it calls.
     code: Vec<u8>,
-    free: Mutex<Vec<(usize, usize)>>,
+    slots: Mutex<Slots>,
     /// Where its chunks are listed, if anybody must know; the list's length limits them.
     list: Option<&'static [AtomicUsize]>,
+}
+
+#[derive(Default)]
+struct Slots {
+    /// Slots that were used before, by what their code calls: 0 if that is the same in all.
+    free: HashMap<usize, Vec<Place>>,
+    /// The last chunk.
+    chunk: Option<CodeAlias>,
+    /// Bytes of it that were given out.
+    used: usize,
+}
+
+/// Addresses of a slot's code and of the writable view of its data.
+#[derive(Clone, Copy)]
+struct Place {
+    code: usize,
+    data: usize,
 }
 
 /// An owned slot.
 pub(crate) struct StubSlot {
     pool: &'static StubPool,
-    code: usize,
-    data: usize,
+    place: Place,
+    calls: usize,
 }
 
 /// Stubs of host functions.
@@ -30,7 +51,7 @@ pub(crate) fn host_stubs() -> &'static StubPool {
     static POOL: OnceLock<StubPool> = OnceLock::new();
     POOL.get_or_init(|| StubPool {
         code: arch::host_stub(),
-        free: Mutex::default(),
+        slots: Mutex::default(),
         list: None,
     })
 }
@@ -40,7 +61,7 @@ pub(crate) fn thunks() -> &'static StubPool {
     static POOL: OnceLock<StubPool> = OnceLock::new();
     POOL.get_or_init(|| StubPool {
         code: arch::thunk(),
-        free: Mutex::default(),
+        slots: Mutex::default(),
         list: None,
     })
 }
@@ -51,7 +72,7 @@ pub(crate) fn direct_stubs() -> &'static StubPool {
     static POOL: OnceLock<StubPool> = OnceLock::new();
     POOL.get_or_init(|| StubPool {
         code: arch::direct_stub(),
-        free: Mutex::default(),
+        slots: Mutex::default(),
         list: Some(&DIRECT_CHUNKS),
     })
 }
@@ -73,21 +94,59 @@ pub(crate) fn offset_in_direct_stub(pc: usize) -> Option<u32> {
 impl StubPool {
     /// A slot; its data is to be written before its code can be reached.
     pub(crate) fn allocate(&'static self) -> std::io::Result<StubSlot> {
-        let mut free = self.free.lock().unwrap_or_else(|e| e.into_inner());
-        if free.is_empty() {
-            self.add_chunk(&mut free)?;
-        }
-        let Some((code, data)) = free.pop() else {
-            return Err(std::io::Error::other("no free stub"));
+        self.slot(0, |_| None)
+    }
+
+    /// A slot whose code calls `target`.
+    pub(crate) fn allocate_calling(&'static self, target: usize) -> std::io::Result<StubSlot> {
+        self.slot(target, |at| arch::direct_call(at, target))
+    }
+
+    /// A slot whose code calls `calls`: one that does, or a new one with the bytes at the offset that
+    /// `code` says for its address.
+    fn slot(
+        &'static self,
+        calls: usize,
+        code: impl FnOnce(usize) -> Option<(usize, [u8; 6])>,
+    ) -> std::io::Result<StubSlot> {
+        let mut slots = self.slots.lock().unwrap_or_else(|e| e.into_inner());
+        let free = slots.free.get_mut(&calls).and_then(Vec::pop);
+        let place = match free {
+            Some(place) => place,
+            None => self.new_place(&mut slots, code)?,
         };
         Ok(StubSlot {
             pool: self,
-            code,
-            data,
+            place,
+            calls,
         })
     }
 
-    fn add_chunk(&self, free: &mut Vec<(usize, usize)>) -> std::io::Result<()> {
+    fn new_place(
+        &self,
+        slots: &mut Slots,
+        code: impl FnOnce(usize) -> Option<(usize, [u8; 6])>,
+    ) -> std::io::Result<Place> {
+        let chunk = match &slots.chunk {
+            Some(chunk) if slots.used < CHUNK => chunk,
+            _ => {
+                slots.used = 0;
+                slots.chunk.insert(self.new_chunk()?)
+            }
+        };
+        let at = slots.used;
+        let place = Place {
+            code: chunk.code + at,
+            data: chunk.data + at,
+        };
+        if let Some((offset, bytes)) = code(place.code) {
+            chunk.write_code(at + offset, &bytes)?;
+        }
+        slots.used += self.code.len();
+        Ok(place)
+    }
+
+    fn new_chunk(&self) -> std::io::Result<CodeAlias> {
         let mut entry = None;
         if let Some(list) = self.list {
             entry = list.iter().find(|c| c.load(Ordering::Relaxed) == 0);
@@ -95,21 +154,18 @@ impl StubPool {
                 return Err(std::io::Error::other("too many stubs of this kind"));
             }
         }
-        let stride = self.code.len();
-        let chunk = CodeAlias::new(&self.code.repeat(CHUNK / stride))?;
+        let chunk = CodeAlias::new(&self.code.repeat(CHUNK / self.code.len()))?;
         if let Some(entry) = entry {
             entry.store(chunk.code, Ordering::Release);
         }
-        let slots = (0..CHUNK).step_by(stride).rev();
-        free.extend(slots.map(|at| (chunk.code + at, chunk.data + at)));
-        Ok(())
+        Ok(chunk)
     }
 }
 
 impl StubSlot {
     /// Address of the code.
     pub(crate) fn code(&self) -> usize {
-        self.code
+        self.place.code
     }
 
     /// Writes the words that the code reads, at most as many bytes as it has itself.
@@ -117,13 +173,13 @@ impl StubSlot {
         assert!(size_of_val(&words) <= self.pool.code.len());
         // SAFETY: the data entry is as long as the slot's code, writable, and belongs to this slot
         // alone; nothing runs the slot's code before its owner publishes the address.
-        unsafe { (self.data as *mut [u64; N]).write_volatile(words) };
+        unsafe { (self.place.data as *mut [u64; N]).write_volatile(words) };
     }
 }
 
 impl Drop for StubSlot {
     fn drop(&mut self) {
-        let mut free = self.pool.free.lock().unwrap_or_else(|e| e.into_inner());
-        free.push((self.code, self.data));
+        let mut slots = self.pool.slots.lock().unwrap_or_else(|e| e.into_inner());
+        slots.free.entry(self.calls).or_default().push(self.place);
     }
 }

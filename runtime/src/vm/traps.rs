@@ -6,8 +6,8 @@
 use super::activation::Activation;
 use super::arch::{self, Registers};
 use super::code;
-use super::{stack, stubs};
 use super::sys::{self, Fault};
+use super::{stack, stubs};
 use craneway_jit::abi::TrapCode;
 
 /// Addresses this near to 0 or to 2^64 are null or Spectre-guarded accesses.

@@ -320,7 +320,8 @@ craneway_direct_exit:
     .globl craneway_direct_stub
     // Copied, never run here: the code of each direct stub. Its data, {CHUNK} bytes further on, is
     // {{ shim, *const HostFunc, craneway_direct_exit }}. Wasm's argument registers are the shim's;
-    // function and activation are its first two stack arguments.
+    // function and activation are its first two stack arguments. Where the shim is within reach the
+    // copy calls it directly.
 craneway_direct_stub:
 9:  push rbp
     mov rbp, rsp
@@ -332,6 +333,8 @@ craneway_direct_stub:
     mov rsp, [r10 + {HOST_SP}]
     push r10
     push qword ptr [rip + 9b + {CHUNK} + 8]
+    .globl craneway_direct_call
+craneway_direct_call:
     call qword ptr [rip + 9b + {CHUNK}]
     test eax, eax
     jnz 2f
@@ -393,6 +396,7 @@ unsafe extern "C" {
     fn craneway_call_host();
     fn craneway_call_host_end();
     fn craneway_direct_exit();
+    fn craneway_direct_call();
     fn craneway_direct_stub();
     fn craneway_direct_stub_end();
     fn craneway_enter_wasm_begin();
@@ -534,9 +538,22 @@ pub(crate) fn direct_stub() -> Vec<u8> {
     // SAFETY: the assembled template lies between its two labels and is readable.
     let template = unsafe { std::slice::from_raw_parts(start, len) };
     let mut code = template.to_vec();
-    assert!(code.len() <= DIRECT_STUB_BYTES, "the template outgrew its slot");
+    assert!(
+        code.len() <= DIRECT_STUB_BYTES,
+        "the template outgrew its slot"
+    );
     code.resize(DIRECT_STUB_BYTES, 0xcc);
     code
+}
+
+/// What the direct stub at `stub` has instead of its indirect call if `target` is within reach: at
+/// which offset, and the bytes: a prefix without effect, `call rel32`.
+pub(crate) fn direct_call(stub: usize, target: usize) -> Option<(usize, [u8; 6])> {
+    let offset =
+        craneway_direct_call as *const () as usize - craneway_direct_stub as *const () as usize;
+    let next = (stub + offset + 6) as i64;
+    let [a, b, c, d] = i32::try_from(target as i64 - next).ok()?.to_le_bytes();
+    Some((offset, [0x67, 0xe8, a, b, c, d]))
 }
 
 /// Where a direct stub goes when its shim does not return normally.
