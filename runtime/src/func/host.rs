@@ -4,7 +4,7 @@ use super::typed::{
     Places, Reader, StoreHandle, TypedReader, TypedWriter, Writer, buffered, for_each_arity,
     func_type,
 };
-use super::{WasmParams, WasmResults, WasmTy, from_bits, to_bits};
+use super::{WasmParams, WasmResults, WasmTy, put_bits, to_bits};
 use crate::store::StoreInner;
 use crate::vm::{
     Activation, CallFrame, DirectBody, DirectShim, Entry, HostFunc, Outcome, Store as Core, Unwind,
@@ -16,6 +16,7 @@ use craneway_jit::module as wasm;
 use smallvec::SmallVec;
 use std::any::Any;
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null;
 use std::sync::Arc;
@@ -304,18 +305,39 @@ pub(crate) fn host_func<T: 'static, F: IntoFunc<T, P, R>, P, R>(
     make(engine, entry, Box::new(func), &ty)
 }
 
-/// The arguments of a host function as values, added to `vals`.
+/// Values of a call: those of most fit without the heap.
+pub(super) type Vals = SmallVec<[Val; 6]>;
+
+/// Values of the given types, each written by `put`.
+fn vals<X>(
+    each: impl ExactSizeIterator<Item = X>,
+    mut put: impl FnMut(X, &mut MaybeUninit<Val>),
+) -> Vals {
+    let count = each.len();
+    let mut vals = Vals::with_capacity(count);
+    for (n, x) in each.take(count).enumerate() {
+        // SAFETY: there is room for as many, and values up to the n-th are written.
+        unsafe {
+            put(x, &mut *vals.as_mut_ptr().add(n).cast());
+            vals.set_len(n + 1);
+        }
+    }
+    vals
+}
+
+/// The arguments of a host function.
 ///
 /// # Safety
 /// The frame and stack hold arguments of the function's type.
+#[inline]
 pub(super) unsafe fn read_vals(
     core: &mut Core,
     func: &HostFunc,
     frame: *const CallFrame,
     stack: *const u8,
-    vals: &mut impl Extend<Val>,
-) {
-    let read = |(ty, loc): (&wasm::ValType, &Loc)| {
+) -> Vals {
+    let params = func.ty().params.iter().zip(&func.abi().params);
+    vals(params, |(ty, loc): (&wasm::ValType, &Loc), slot| {
         // SAFETY: the caller's promise.
         let bits = unsafe {
             match *loc {
@@ -329,9 +351,8 @@ pub(super) unsafe fn read_vals(
                 }
             }
         };
-        from_bits(core, *ty, bits)
-    };
-    vals.extend(func.ty().params.iter().zip(&func.abi().params).map(read));
+        put_bits(core, *ty, bits, slot);
+    })
 }
 
 /// Writes a host function's results.
@@ -369,18 +390,24 @@ pub(super) unsafe fn write_vals(
     Ok(())
 }
 
-/// Adds room for the results of a function: zero or null.
-pub(super) fn blank_results(func: &HostFunc, vals: &mut impl Extend<Val>) {
-    let blank = |ty: &wasm::ValType| match ty {
-        wasm::ValType::I32 => Val::I32(0),
-        wasm::ValType::I64 => Val::I64(0),
-        ty => Val::default_for_ty(&crate::ValType::from_wasm(*ty)).unwrap_or(Val::I32(0)),
-    };
-    vals.extend(func.ty().results.iter().map(blank));
+/// What the results of a function are before it wrote any: zero or null.
+#[inline]
+pub(super) fn blank_results(func: &HostFunc) -> Vals {
+    vals(func.ty().results.iter(), |ty, slot| {
+        match ty {
+            wasm::ValType::I32 => slot.write(Val::I32(0)),
+            wasm::ValType::I64 => slot.write(Val::I64(0)),
+            wasm::ValType::F32 => slot.write(Val::F32(0)),
+            wasm::ValType::F64 => slot.write(Val::F64(0)),
+            ty => slot.write(blank(*ty)),
+        };
+    })
 }
 
-/// Arguments or results of a call; few have more.
-type Vals = SmallVec<[Val; 6]>;
+#[inline(never)]
+fn blank(ty: wasm::ValType) -> Val {
+    Val::default_for_ty(&crate::ValType::from_wasm(ty)).unwrap_or(Val::I32(0))
+}
 
 /// A host function from a closure over values of any type.
 pub(crate) fn host_func_untyped<T: 'static, F>(
@@ -405,9 +432,8 @@ where
         unsafe {
             let (f, func) = (closure::<F>(func), &*func);
             let done = caught(store::<T>(activation), activation, |store| {
-                let (mut params, mut results) = (Vals::new(), Vals::new());
-                read_vals(store.core_mut(), func, frame, stack, &mut params);
-                blank_results(func, &mut results);
+                let params = read_vals(store.core_mut(), func, frame, stack);
+                let mut results = blank_results(func);
                 f(Caller::new(store, caller), &params, &mut results)?;
                 write_vals(store.core(), func, frame, &results)
             });

@@ -18,7 +18,7 @@ pub use typed::{TypedFunc, WasmParams, WasmResults, WasmTy};
 
 pub(crate) use host::{host_func, host_func_untyped};
 pub(crate) use ready::{host_func_async, host_func_async_untyped, host_func_maybe_async};
-pub(crate) use values::{from_bits, to_bits};
+pub(crate) use values::{from_bits, put_bits, to_bits};
 
 use crate::types::Provided;
 use crate::vm::{HostFunc, SigId, Signature, Store as Core, StoreId};

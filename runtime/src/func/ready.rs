@@ -4,13 +4,15 @@
 //! and the future is polled again by the task, until it is ready and wasm is re-entered.
 
 use super::host::{
-    blank_results, closure, fail, make, read_args, read_vals, store, write_results, write_vals,
+    Vals, blank_results, closure, fail, make, read_args, read_vals, store, write_results,
+    write_vals,
 };
 use super::{WasmParams, WasmResults, WasmRet};
 use crate::store::StoreInner;
 use crate::vm::{Activation, CallFrame, Entry, HostFunc, HostFuture, Outcome, Unwind};
 use crate::{Caller, Engine, FuncType, Result, Val};
 use std::future::Future;
+use std::marker::PhantomPinned;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -114,6 +116,20 @@ impl<T> Site<T> {
         unsafe { (*self.store).core().runtime.clone() }
     }
 
+    /// Polls a future once, in the context of the store's runtime if there is no other.
+    ///
+    /// # Safety
+    /// The store and the activation are alive.
+    #[inline(never)]
+    unsafe fn poll_in_runtime<F: Future + ?Sized>(&self, future: Pin<&mut F>) -> Poll<F::Output> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let runtime = self.runtime();
+            let _entered = enter_runtime(&runtime);
+            (*self.activation).poll_once(future)
+        }
+    }
+
     /// Polls the future that the function returned for the first time, where it is: one that is ready
     /// is never moved. A pending one goes to the activation.
     ///
@@ -127,10 +143,10 @@ impl<T> Site<T> {
     ) -> Outcome {
         // SAFETY: the caller's promise.
         unsafe {
-            let polled = {
-                let runtime = self.runtime();
-                let _entered = enter_runtime(&runtime);
+            let polled = if (*self.store).core().runtime.is_none() {
                 (*self.activation).poll_once(future.as_mut())
+            } else {
+                self.poll_in_runtime(future.as_mut())
             };
             let activation = self.activation;
             match polled {
@@ -310,9 +326,8 @@ where
         unsafe {
             guarded(activation, || {
                 let site = Site::<T>::new(func, frame, activation);
-                let (mut params, mut results) = (Vec::new(), Vec::new());
-                read_vals((*site.store).core_mut(), &*func, frame, stack, &mut params);
-                blank_results(&*func, &mut results);
+                let params = read_vals((*site.store).core_mut(), &*func, frame, stack);
+                let results = blank_results(&*func);
                 let future: HostFuture = Box::pin(Untyped {
                     site: Some(site),
                     params,
@@ -320,6 +335,7 @@ where
                     future: None,
                     start: start::<T, F>,
                     caller,
+                    _pinned: PhantomPinned,
                 });
                 (*activation).drive(future)
             })
@@ -335,8 +351,9 @@ struct Untyped<T: 'static> {
     /// Dropped before the values that it borrows.
     future: Option<Running>,
     site: Option<Site<T>>,
-    params: Vec<Val>,
-    results: Vec<Val>,
+    params: Vals,
+    results: Vals,
+    _pinned: PhantomPinned,
     start: unsafe fn(&Site<T>, usize, *const [Val], *mut [Val]) -> Running,
     caller: usize,
 }
@@ -371,8 +388,8 @@ impl<T: 'static> Future for Untyped<T> {
     type Output = Outcome;
 
     fn poll(self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Outcome> {
-        // SAFETY: nothing is moved out of the pinned value but the site at the end; the values'
-        // buffers are heap memory that stays where it is.
+        // SAFETY: nothing is moved out of the pinned value but the site at the end; the values stay
+        // where they are.
         unsafe {
             let this = self.get_unchecked_mut();
             let Some(site) = &this.site else {
