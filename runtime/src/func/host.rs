@@ -308,24 +308,27 @@ pub(crate) fn host_func<T: 'static, F: IntoFunc<T, P, R>, P, R>(
 /// Values of a call: those of most fit without the heap.
 pub(super) type Vals = SmallVec<[Val; 6]>;
 
-/// Values of the given types, each written by `put`.
-fn vals<X>(
+/// Fills `vals`, which are empty and stay where they are, with one value for each of `each`, written
+/// by `put`.
+#[inline]
+fn fill<X>(
+    vals: &mut Vals,
     each: impl ExactSizeIterator<Item = X>,
     mut put: impl FnMut(X, &mut MaybeUninit<Val>),
-) -> Vals {
-    let count = each.len();
-    let mut vals = Vals::with_capacity(count);
-    for (n, x) in each.take(count).enumerate() {
-        // SAFETY: there is room for as many, and values up to the n-th are written.
-        unsafe {
-            put(x, &mut *vals.as_mut_ptr().add(n).cast());
-            vals.set_len(n + 1);
-        }
+) {
+    let (room, mut written) = (each.len(), 0);
+    vals.reserve(room);
+    let slots = vals.as_mut_ptr().cast::<MaybeUninit<Val>>();
+    for x in each.take(room) {
+        // SAFETY: there is room for as many.
+        put(x, unsafe { &mut *slots.add(written) });
+        written += 1;
     }
-    vals
+    // SAFETY: so many were written.
+    unsafe { vals.set_len(written) };
 }
 
-/// The arguments of a host function.
+/// The arguments of a host function, to `vals`.
 ///
 /// # Safety
 /// The frame and stack hold arguments of the function's type.
@@ -335,9 +338,10 @@ pub(super) unsafe fn read_vals(
     func: &HostFunc,
     frame: *const CallFrame,
     stack: *const u8,
-) -> Vals {
+    vals: &mut Vals,
+) {
     let params = func.ty().params.iter().zip(&func.abi().params);
-    vals(params, |(ty, loc): (&wasm::ValType, &Loc), slot| {
+    fill(vals, params, |(ty, loc): (&wasm::ValType, &Loc), slot| {
         // SAFETY: the caller's promise.
         let bits = unsafe {
             match *loc {
@@ -392,8 +396,8 @@ pub(super) unsafe fn write_vals(
 
 /// What the results of a function are before it wrote any: zero or null.
 #[inline]
-pub(super) fn blank_results(func: &HostFunc) -> Vals {
-    vals(func.ty().results.iter(), |ty, slot| {
+pub(super) fn blank_results(func: &HostFunc, vals: &mut Vals) {
+    fill(vals, func.ty().results.iter(), |ty, slot| {
         match ty {
             wasm::ValType::I32 => slot.write(Val::I32(0)),
             wasm::ValType::I64 => slot.write(Val::I64(0)),
@@ -432,8 +436,9 @@ where
         unsafe {
             let (f, func) = (closure::<F>(func), &*func);
             let done = caught(store::<T>(activation), activation, |store| {
-                let params = read_vals(store.core_mut(), func, frame, stack);
-                let mut results = blank_results(func);
+                let (mut params, mut results) = (Vals::new(), Vals::new());
+                read_vals(store.core_mut(), func, frame, stack, &mut params);
+                blank_results(func, &mut results);
                 f(Caller::new(store, caller), &params, &mut results)?;
                 write_vals(store.core(), func, frame, &results)
             });

@@ -326,8 +326,9 @@ where
         unsafe {
             guarded(activation, || {
                 let site = Site::<T>::new(func, frame, activation);
-                let params = read_vals((*site.store).core_mut(), &*func, frame, stack);
-                let results = blank_results(&*func);
+                let (mut params, mut results) = (Vals::new(), Vals::new());
+                read_vals((*site.store).core_mut(), &*func, frame, stack, &mut params);
+                blank_results(&*func, &mut results);
                 let future: HostFuture = Box::pin(Untyped {
                     site: Some(site),
                     params,
