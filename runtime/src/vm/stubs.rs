@@ -183,3 +183,36 @@ impl Drop for StubSlot {
         slots.free.entry(self.calls).or_default().push(self.place);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the slot's code calls; none if its data says.
+    fn called(slot: &StubSlot) -> Option<usize> {
+        let (offset, _) = arch::direct_call(slot.code(), slot.code()).unwrap();
+        let at = slot.code() + offset;
+        // SAFETY: the code of a live slot is readable, and longer than its call.
+        let [first, second, a, b, c, d] = unsafe { *(at as *const [u8; 6]) };
+        let distance = i32::from_le_bytes([a, b, c, d]) as isize;
+        ([first, second] == [0x67, 0xe8]).then(|| (at + 6).wrapping_add_signed(distance))
+    }
+
+    #[test]
+    fn slots_serve_one_target_for_ever() {
+        let pool = direct_stubs();
+        let near = pool.allocate().unwrap().code();
+        let (a, b, far) = (near + 0x1234, near + 0x4321, near ^ (1 << 45));
+        let first = pool.allocate_calling(a).unwrap();
+        assert_eq!(called(&first), Some(a));
+        assert!(offset_in_direct_stub(first.code() + 5) == Some(5));
+        let code = first.code();
+        drop(first);
+        let other = pool.allocate_calling(b).unwrap();
+        assert_eq!(called(&other), Some(b));
+        assert_ne!(other.code(), code);
+        let again = pool.allocate_calling(a).unwrap();
+        assert_eq!((again.code(), called(&again)), (code, Some(a)));
+        assert_eq!(called(&pool.allocate_calling(far).unwrap()), None);
+    }
+}
