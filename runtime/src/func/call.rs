@@ -26,8 +26,9 @@ unsafe fn prepare<'a>(
     params: &[Val],
     results: &[Val],
 ) -> Result<Prepared<'a>> {
+    let signature: *const Signature = func.signature(core);
     // SAFETY: an engine's types never move and live as long as its stores.
-    let signature = unsafe { &*(&raw const *func.signature(core)) };
+    let signature = unsafe { &*signature };
     let Signature { ty, abi } = signature;
     crate::ensure!(
         ty.params.len() == params.len(),

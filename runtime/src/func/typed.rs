@@ -537,6 +537,7 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
 
 /// The error of a call that left.
 #[cold]
+#[allow(clippy::boxed_local, reason = "callers need not copy it out")]
 fn failed<T>(store: &mut StoreInner<T>, error: Box<CallError>) -> crate::Error {
     let frames = store.engine().config().max_frames;
     crate::error::from_call(store.core_mut(), frames, *error)
