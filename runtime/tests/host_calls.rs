@@ -370,13 +370,38 @@ fn the_stack_may_end_in_a_stub() -> Result<()> {
     for n in 0..40 {
         check(&mut store, n);
     }
-    // On a thread that never ran wasm, with a store that has: it must get a stack for signals first.
-    let thread = std::thread::spawn(move || {
+    // On a thread that the standard library did not make, with a store that has a wasm stack already:
+    // the thread has no stack for signals unless the runtime gives it one first.
+    on_bare_thread(move || {
         check(&mut store, 3);
         check(&mut store, 4);
     });
-    assert!(thread.join().is_ok());
     Ok(())
+}
+
+/// Runs `body` on a thread of the C library's.
+fn on_bare_thread<F: FnOnce() + Send>(body: F) {
+    extern "C" fn run<F: FnOnce()>(body: *mut libc::c_void) -> *mut libc::c_void {
+        // SAFETY: this is the option that `on_bare_thread` waits with.
+        let body = unsafe { (*body.cast::<Option<F>>()).take().unwrap() };
+        let done = catch_unwind(AssertUnwindSafe(body));
+        usize::from(done.is_ok()) as *mut libc::c_void
+    }
+    let mut body = Some(body);
+    let mut done = std::ptr::null_mut();
+    // SAFETY: the thread has ended before the closure does, and alone uses it until then.
+    unsafe {
+        let mut thread = std::mem::zeroed();
+        let made = libc::pthread_create(
+            &raw mut thread,
+            std::ptr::null(),
+            run::<F>,
+            (&raw mut body).cast(),
+        );
+        assert_eq!(made, 0);
+        assert_eq!(libc::pthread_join(thread, &raw mut done), 0);
+    }
+    assert_eq!(done as usize, 1, "it panicked");
 }
 
 /// There are fewer direct stubs than this; functions beyond share the general trampoline, and stubs
