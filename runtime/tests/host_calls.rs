@@ -340,9 +340,9 @@ fn functions_may_call_back_in() -> Result<()> {
     Ok(())
 }
 
-/// Wherever the wasm stack ends, in wasm or in the stub between it and the host, it is a trap.
+/// Wherever the wasm stack ends, in wasm or on the way from it to the host, it is a trap.
 #[test]
-fn the_stack_may_end_in_a_stub() -> Result<()> {
+fn the_stack_may_end_anywhere() -> Result<()> {
     let mut config = Config::new();
     config.max_wasm_stack(64 << 10);
     let engine = Engine::new(&config)?;
@@ -404,8 +404,7 @@ fn on_bare_thread<F: FnOnce() + Send>(body: F) {
     assert_eq!(done as usize, 1, "it panicked");
 }
 
-/// There are fewer direct stubs than this; functions beyond share the general trampoline, and stubs
-/// of functions that are gone serve others.
+/// More than a chunk of stubs holds; stubs of functions that are gone serve others.
 #[test]
 fn there_may_be_very_many_functions() -> Result<()> {
     let engine = Engine::default();

@@ -10,7 +10,7 @@
 use super::activation::Activation;
 use super::arch;
 use super::code::{self, LoadedModule};
-use super::{stack, stubs};
+use super::stack;
 use std::sync::Arc;
 
 /// Most frames that a backtrace keeps.
@@ -99,8 +99,7 @@ impl Frames {
                     is_return: false,
                 });
             }
-            let offset =
-                arch::offset_in_call_host(pc).or_else(|| stubs::offset_in_direct_stub(pc))?;
+            let offset = arch::offset_in_call_host(pc)?;
             match arch::prologue_return_slot(offset) {
                 Some(slot) => self.caller_at(slot, fp),
                 None => self.caller_of(fp),

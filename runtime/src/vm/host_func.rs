@@ -88,8 +88,7 @@ impl std::fmt::Debug for HostFunc {
     }
 }
 
-/// Calls a host function that has a direct entry where the arguments are in a frame: when the host
-/// calls it, or when there was no direct stub for it.
+/// Calls a host function that has a direct entry where the arguments are in a frame: the host calls it.
 unsafe extern "C" fn direct_through_frame(
     func: *const HostFunc,
     caller: usize,
@@ -124,14 +123,9 @@ impl HostFunc {
             Entry::Frame(shim) => (shim, None),
             Entry::Direct(direct) => (direct_through_frame as Shim, Some(direct)),
         };
-        // Without a direct stub the function is called through the general trampoline.
-        let direct_stub = direct.and_then(|d| {
-            let stub = direct_stubs().allocate_calling(d.address());
-            Some((d, stub.ok()?))
-        });
-        let (stub, direct_address) = match direct_stub {
-            Some((direct, stub)) => (stub, Some(direct.address())),
-            None => (host_stubs().allocate()?, None),
+        let stub = match direct {
+            Some(direct) => direct_stubs().allocate_calling(direct.address())?,
+            None => host_stubs().allocate()?,
         };
         let code = stub.code();
         let func = Arc::new(HostFunc {
@@ -152,10 +146,10 @@ impl HostFunc {
             stub,
         });
         let address = Arc::as_ptr(&func) as u64;
-        match direct_address {
-            Some(shim) => {
+        match direct {
+            Some(direct) => {
                 let exit = arch::direct_exit_address() as u64;
-                func.stub.write([shim as u64, address, exit]);
+                func.stub.write([direct.address() as u64, address, exit]);
             }
             None => func.stub.write([arch::call_host_address() as u64, address]),
         }

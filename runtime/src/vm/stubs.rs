@@ -4,10 +4,9 @@
 //! A slot's code is written before it runs for the first time and never again: free slots of direct
 //! stubs wait for another function with the same shim.
 
-use super::arch::{self, DIRECT_STUB_BYTES};
+use super::arch;
 use super::sys::CodeAlias;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 /// Bytes of code (and of data) mapped at a time; a slot's data lies this far behind its code.
@@ -18,8 +17,6 @@ pub(crate) struct StubPool {
     /// The code of every slot, but for what it calls.
     code: Vec<u8>,
     slots: Mutex<Slots>,
-    /// Where its chunks are listed, if anybody must know; the list's length limits them.
-    list: Option<&'static [AtomicUsize]>,
 }
 
 #[derive(Default)]
@@ -52,7 +49,6 @@ pub(crate) fn host_stubs() -> &'static StubPool {
     POOL.get_or_init(|| StubPool {
         code: arch::host_stub(),
         slots: Mutex::default(),
-        list: None,
     })
 }
 
@@ -62,33 +58,16 @@ pub(crate) fn thunks() -> &'static StubPool {
     POOL.get_or_init(|| StubPool {
         code: arch::thunk(),
         slots: Mutex::default(),
-        list: None,
     })
 }
 
-/// Stubs of host functions that are trampolines themselves. There are finitely many: host functions
-/// beyond that share the general trampoline.
+/// Stubs of host functions that are trampolines themselves.
 pub(crate) fn direct_stubs() -> &'static StubPool {
     static POOL: OnceLock<StubPool> = OnceLock::new();
     POOL.get_or_init(|| StubPool {
         code: arch::direct_stub(),
         slots: Mutex::default(),
-        list: Some(&DIRECT_CHUNKS),
     })
-}
-
-/// Where direct stubs lie, from the first element on: they run on wasm stacks, so the trap handler
-/// must know them. Written under the pool's lock.
-static DIRECT_CHUNKS: [AtomicUsize; 64] = [const { AtomicUsize::new(0) }; 64];
-
-/// How far `pc` is into a direct stub, if it lies in one. Takes no lock.
-pub(crate) fn offset_in_direct_stub(pc: usize) -> Option<u32> {
-    DIRECT_CHUNKS
-        .iter()
-        .map(|chunk| chunk.load(Ordering::Acquire))
-        .take_while(|chunk| *chunk != 0)
-        .find(|chunk| (*chunk..chunk + CHUNK).contains(&pc))
-        .map(|chunk| ((pc - chunk) % DIRECT_STUB_BYTES) as u32)
 }
 
 impl StubPool {
@@ -131,7 +110,8 @@ impl StubPool {
             Some(chunk) if slots.used < CHUNK => chunk,
             _ => {
                 slots.used = 0;
-                slots.chunk.insert(self.new_chunk()?)
+                let code = self.code.repeat(CHUNK / self.code.len());
+                slots.chunk.insert(CodeAlias::new(&code)?)
             }
         };
         let at = slots.used;
@@ -144,21 +124,6 @@ impl StubPool {
         }
         slots.used += self.code.len();
         Ok(place)
-    }
-
-    fn new_chunk(&self) -> std::io::Result<CodeAlias> {
-        let mut entry = None;
-        if let Some(list) = self.list {
-            entry = list.iter().find(|c| c.load(Ordering::Relaxed) == 0);
-            if entry.is_none() {
-                return Err(std::io::Error::other("too many stubs of this kind"));
-            }
-        }
-        let chunk = CodeAlias::new(&self.code.repeat(CHUNK / self.code.len()))?;
-        if let Some(entry) = entry {
-            entry.store(chunk.code, Ordering::Release);
-        }
-        Ok(chunk)
     }
 }
 
@@ -205,7 +170,6 @@ mod tests {
         let (a, b, far) = (near + 0x1234, near + 0x4321, near ^ (1 << 45));
         let first = pool.allocate_calling(a).unwrap();
         assert_eq!(called(&first), Some(a));
-        assert!(offset_in_direct_stub(first.code() + 5) == Some(5));
         let code = first.code();
         drop(first);
         let other = pool.allocate_calling(b).unwrap();

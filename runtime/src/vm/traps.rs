@@ -6,8 +6,8 @@
 use super::activation::Activation;
 use super::arch::{self, Registers};
 use super::code;
+use super::stack;
 use super::sys::{self, Fault};
-use super::{stack, stubs};
 use craneway_jit::abi::TrapCode;
 
 /// Addresses this near to 0 or to 2^64 are null or Spectre-guarded accesses.
@@ -60,10 +60,7 @@ unsafe fn decide(fault: Fault, context: *mut libc::c_void) -> bool {
     }
     // SAFETY: code at pc is running on a stack of a store that keeps its module alive.
     let module = unsafe { code::find(registers.pc) };
-    let trampoline = || {
-        arch::is_trampoline(registers.pc) || stubs::offset_in_direct_stub(registers.pc).is_some()
-    };
-    if module.is_none() && !trampoline() {
+    if module.is_none() && !arch::is_trampoline(registers.pc) {
         return false;
     }
     let guard = stack::slot_base(registers.sp)..limit;

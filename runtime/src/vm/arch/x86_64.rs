@@ -321,7 +321,8 @@ craneway_direct_exit:
     // Copied, never run here: the code of each direct stub. Its data, {CHUNK} bytes further on, is
     // {{ shim, *const HostFunc, craneway_direct_exit }}. Wasm's argument registers are the shim's;
     // function and activation are its first two stack arguments. Where the shim is within reach the
-    // copy calls it directly.
+    // copy calls it directly. Its push is to the 16 bytes that hold the return address, so the wasm
+    // stack cannot end here, and the trap handler need not know it.
 craneway_direct_stub:
 9:  push rbp
     mov rbp, rsp
