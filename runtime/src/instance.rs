@@ -124,19 +124,16 @@ pub(crate) async fn finish_async<T: Send>(
     if let Some(start) = start.map(|s| Func::from_record(store.core(), s)) {
         let frames = store.engine().config().max_frames;
         let record = start.record_in(store.core());
-        // SAFETY: as `finish`; the borrow of the store lasts as long as this future.
-        let mut running = unsafe {
-            AsyncCall::new(
-                store.core_mut(),
-                record,
-                CallFrame::NEW,
-                Box::default(),
-                false,
-            )
+        let shape = CallShape {
+            stack_args: &[],
+            vectors: false,
         };
-        let outcome = std::future::poll_fn(|cx| running.poll(cx)).await;
-        drop(running);
-        outcome.map_err(|e| crate::error::from_call(store.core_mut(), frames, *e))?;
+        // SAFETY: as `finish`; the borrow of the store lasts as long as this future.
+        let running = unsafe { AsyncCall::new(store.core_mut(), record, CallFrame::NEW, shape) };
+        running
+            .run()
+            .await
+            .map_err(|e| crate::error::from_call(store.core_mut(), frames, *e))?;
     }
     Ok(instance)
 }

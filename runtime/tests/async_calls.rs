@@ -263,6 +263,77 @@ async fn a_call_given_up_half_way_frees_what_it_held() -> Result<()> {
     Ok(())
 }
 
+/// A future that is ready when it is first polled never leaves the place where it was made; one that is
+/// not waits in the activation. Wasm cannot tell them apart, and neither is left when it goes on.
+#[tokio::test]
+async fn ready_and_pending_futures_take_turns() -> Result<()> {
+    let engine = Engine::default();
+    let alive = Arc::new(AtomicUsize::new(0));
+    let mut linker: Linker<()> = Linker::new(&engine);
+    let count = alive.clone();
+    linker.func_wrap_async(
+        "h",
+        "step",
+        move |mut caller: Caller<'_, ()>, (n, x): (i32, f64)| {
+            let guard = Guard::new(&count);
+            Box::new(async move {
+                let _guard = guard;
+                let _reference = ExternRef::new(&mut caller, n)?;
+                wait(if n % 3 == 1 { 2 } else { 0 }).await;
+                if n >= 1000 {
+                    return Err(format_err!("step {n}"));
+                }
+                assert!(n < 500, "step panics");
+                Ok(f64::from(n) + x)
+            })
+        },
+    )?;
+    let count = alive.clone();
+    linker.func_wrap("h", "alive", move || count.load(Ordering::Relaxed) as i32)?;
+    let wat = r#"(module (import "h" "step" (func $step (param i32 f64) (result f64)))
+        (import "h" "alive" (func $alive (result i32)))
+        (func (export "go") (param $from i32) (param $to i32) (result f64) (local $sum f64)
+            (loop
+                (local.set $sum (call $step (local.get $from) (local.get $sum)))
+                (if (call $alive) (then (unreachable)))
+                (br_if 0 (i32.lt_s (local.tee $from (i32.add (local.get $from) (i32.const 1))) (local.get $to))))
+            (local.get $sum)))"#;
+    let mut store = Store::new(&engine, ());
+    let instance = instantiate(&mut store, &linker, wat).await?;
+    let go = instance.get_typed_func::<(i32, i32), f64>(&mut store, "go")?;
+    for _ in 0..3 {
+        assert_eq!(go.call_async(&mut store, (0, 100)).await?, 4950.0);
+        // Steps that fail at once, and after a wait.
+        for n in [1000, 1003, 1002] {
+            let error = go.call_async(&mut store, (n, n + 1)).await.unwrap_err();
+            assert!(format!("{error:?}").contains(&format!("step {n}")));
+        }
+        for n in [500, 501, 502, 503] {
+            let call = Box::pin(go.call_async(&mut store, (n, n + 1)));
+            let panic = CatchUnwind(call).await.unwrap_err();
+            assert_eq!(panic.downcast_ref::<&str>(), Some(&"step panics"));
+        }
+        // Given up where the first wait is, after steps that were ready.
+        let mut call = Box::pin(go.call_async(&mut store, (2, 9)));
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(call.as_mut().poll(&mut cx).is_pending());
+        assert_eq!(alive.load(Ordering::Relaxed), 1);
+        drop(call);
+        assert_eq!(alive.load(Ordering::Relaxed), 0);
+        // A synchronous call does as long as nothing waits.
+        assert_eq!(go.call(&mut store, (2, 4))?, 5.0);
+        let error = go.call(&mut store, (2, 5)).unwrap_err();
+        assert!(
+            format!("{error:?}").contains("use `call_async`"),
+            "{error:?}"
+        );
+        assert_eq!(alive.load(Ordering::Relaxed), 0);
+    }
+    store.gc();
+    assert_eq!(store.live_references(), 0, "roots of steps that are over");
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_store_may_be_dropped_with_a_call_given_up() -> Result<()> {
     let engine = Engine::default();

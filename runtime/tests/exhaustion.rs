@@ -262,10 +262,12 @@ fn entries_nested_without_end_trap() -> Result<()> {
         );
         depths.push(*store.data());
     }
+    // The first entry has no wasm stack yet and takes a longer way.
     assert!(
-        depths[0] > 20 && depths.iter().all(|d| *d == depths[0]),
+        depths[0] > 20 && depths[1].abs_diff(depths[0]) <= 1,
         "{depths:?}"
     );
+    assert!(depths[1..].iter().all(|d| *d == depths[1]), "{depths:?}");
     // On a thread with more stack, the wasm stack ends instead, or goes deeper.
     let deep = std::thread::Builder::new()
         .stack_size(64 << 20)

@@ -2,24 +2,34 @@
 
 use super::{Func, from_bits, to_bits};
 use crate::store::StoreInner;
-use crate::vm::{AsyncCall, CallFrame, CallShape, Store as Core, call as enter};
+use crate::vm::{AsyncCall, CallFrame, CallShape, Signature, Store as Core, call as enter};
 use crate::{Result, Val};
-use craneway_jit::abi::{CallAbi, Loc, ResultsAbi};
+use craneway_jit::abi::{Loc, ResultsAbi};
 use craneway_jit::module as wasm;
-use std::sync::Arc;
 
 /// A call's arguments in place.
-struct Prepared {
-    ty: Arc<wasm::FuncType>,
-    abi: CallAbi,
+struct Prepared<'a> {
+    signature: &'a Signature,
     frame: CallFrame,
     stack: Vec<u64>,
     /// Results that do not fit in registers go here.
     buffer: Vec<u128>,
 }
 
-fn prepare(core: &Core, func: Func, params: &[Val], results: &[Val]) -> Result<Prepared> {
-    let ty = func.type_in(core);
+/// Puts the arguments of a call of `func` in place.
+///
+/// # Safety
+/// The store of `core` lives for `'a`.
+unsafe fn prepare<'a>(
+    core: &Core,
+    func: Func,
+    params: &[Val],
+    results: &[Val],
+) -> Result<Prepared<'a>> {
+    let signature: *const Signature = func.signature(core);
+    // SAFETY: an engine's types never move and live as long as its stores.
+    let signature = unsafe { &*signature };
+    let Signature { ty, abi } = signature;
     crate::ensure!(
         ty.params.len() == params.len(),
         "expected {} arguments, found {}: the function is {ty}",
@@ -32,7 +42,6 @@ fn prepare(core: &Core, func: Func, params: &[Val], results: &[Val]) -> Result<P
         ty.results.len(),
         results.len()
     );
-    let abi = CallAbi::new(&ty);
     let mut frame = CallFrame::NEW;
     let mut stack = vec![0; abi.stack_bytes as usize / 8];
     for ((value, ty), loc) in params.iter().zip(&ty.params).zip(&abi.params) {
@@ -54,8 +63,7 @@ fn prepare(core: &Core, func: Func, params: &[Val], results: &[Val]) -> Result<P
         frame.int[1] = buffer.as_mut_ptr() as u64;
     }
     Ok(Prepared {
-        ty,
-        abi,
+        signature,
         frame,
         stack,
         buffer,
@@ -72,11 +80,10 @@ fn buffer_bits(buffer: &[u128], offset: u32, ty: wasm::ValType) -> u128 {
     }
 }
 
-fn collect(core: &mut Core, p: &Prepared, frame: &CallFrame, results: &mut [Val]) {
-    let locs = match &p.abi.results {
-        ResultsAbi::Regs(locs) | ResultsAbi::Buffer { locs, .. } => locs,
-    };
-    for ((ty, loc), out) in p.ty.results.iter().zip(locs).zip(results) {
+fn collect(core: &mut Core, p: &Prepared<'_>, frame: &CallFrame, results: &mut [Val]) {
+    let Signature { ty, abi } = p.signature;
+    let (ResultsAbi::Regs(locs) | ResultsAbi::Buffer { locs, .. }) = &abi.results;
+    for ((ty, loc), out) in ty.results.iter().zip(locs).zip(results) {
         let bits = match *loc {
             Loc::Int(n) => u128::from(frame.int[n as usize]),
             // SAFETY: the function's type has vectors, so the trampolines have written them.
@@ -94,10 +101,11 @@ pub(super) fn call(
     params: &[Val],
     results: &mut [Val],
 ) -> Result<()> {
-    let mut p = prepare(core, func, params, results)?;
+    // SAFETY: the store is borrowed for longer than this call.
+    let mut p = unsafe { prepare(core, func, params, results)? };
     let shape = CallShape {
         stack_args: &p.stack,
-        vectors: p.abi.uses_vectors,
+        vectors: p.signature.abi.uses_vectors,
     };
     // SAFETY: the record is of this store, which is exclusively borrowed, and the arguments are of
     // its type; the result buffer outlives the call.
@@ -116,22 +124,16 @@ pub(super) async fn call_async<T: Send>(
     results: &mut [Val],
 ) -> Result<()> {
     let core = store.core_mut();
-    let p = prepare(core, func, params, results)?;
-    let stack = p.stack.clone().into_boxed_slice();
-    // SAFETY: as `call`; the borrow of the store lasts as long as this future.
-    let mut running = unsafe {
-        AsyncCall::new(
-            core,
-            func.record_in(core),
-            p.frame,
-            stack,
-            p.abi.uses_vectors,
-        )
+    // SAFETY: the store is borrowed for longer than this future lives.
+    let p = unsafe { prepare(core, func, params, results)? };
+    let shape = CallShape {
+        stack_args: &p.stack,
+        vectors: p.signature.abi.uses_vectors,
     };
-    let outcome = std::future::poll_fn(|cx| running.poll(cx)).await;
-    let frame = *running.frame();
-    drop(running);
-    outcome.map_err(|e| crate::error::from_call(core, max_frames, *e))?;
+    // SAFETY: as `call`; the borrow of the store lasts as long as this future.
+    let running = unsafe { AsyncCall::new(core, func.record_in(core), p.frame, shape) };
+    let outcome = running.run().await;
+    let frame = outcome.map_err(|e| crate::error::from_call(core, max_frames, *e))?;
     collect(core, &p, &frame, results);
     Ok(())
 }

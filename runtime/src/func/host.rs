@@ -4,14 +4,21 @@ use super::typed::{
     Places, Reader, StoreHandle, TypedReader, TypedWriter, Writer, buffered, for_each_arity,
     func_type,
 };
-use super::{WasmParams, WasmResults, WasmTy, from_bits, to_bits};
+use super::{WasmParams, WasmResults, WasmTy, put_bits, to_bits};
 use crate::store::StoreInner;
-use crate::vm::{Activation, CallFrame, HostFunc, Outcome, Shim, Store as Core, Unwind, throw};
+use crate::vm::{
+    Activation, CallFrame, DirectBody, DirectShim, Entry, HostFunc, Outcome, Store as Core, Unwind,
+    throw,
+};
 use crate::{Caller, Engine, Error, FuncType, Result, ThrownException, Val};
-use craneway_jit::abi::{Loc, ResultsAbi};
+use craneway_jit::abi::{INT_ARGS, Loc, ResultsAbi, VEC_ARGS};
 use craneway_jit::module as wasm;
+use smallvec::SmallVec;
 use std::any::Any;
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::null;
 use std::sync::Arc;
 
 /// What a host function may return: results, or a `Result` of them.
@@ -50,49 +57,56 @@ macro_rules! tuple_returns {
 
 for_each_arity!(tuple_returns);
 
-/// The pieces that a host function is made of.
-#[doc(hidden)]
-pub struct HostParts {
-    shim: Shim,
-    closure: Box<dyn Any + Send + Sync>,
-    ty: FuncType,
-}
-
 /// A closure that can be a host function: up to 16 wasm parameters, optionally led by a [`Caller`].
-pub trait IntoFunc<T, Params, Results>: Send + Sync + 'static {
+pub trait IntoFunc<T: 'static, Params, Results>: Send + Sync + Sized + 'static {
     #[doc(hidden)]
-    fn into_parts(self) -> HostParts;
+    type Args: WasmParams;
+    #[doc(hidden)]
+    type Returns: WasmRet;
+    #[doc(hidden)]
+    fn invoke(&self, caller: Caller<'_, T>, args: Self::Args) -> Self::Returns;
 }
 
 /// Marks closures that take a [`Caller`] first.
 #[doc(hidden)]
-pub struct WithCaller<P>(std::marker::PhantomData<P>);
+pub struct WithCaller<P>(PhantomData<P>);
 
-/// What a shim works with.
-pub(super) struct Entry<'a, T: 'static> {
-    pub(super) store: &'a mut StoreInner<T>,
-    pub(super) frame: *mut CallFrame,
-    pub(super) stack: *mut u8,
-    pub(super) activation: *mut Activation,
+macro_rules! closures {
+    ($($name:ident)*) => {
+        #[allow(non_snake_case)]
+        impl<T: 'static, Fun, $($name: WasmTy,)* R: WasmRet> IntoFunc<T, ($($name,)*), R> for Fun
+        where Fun: Fn($($name),*) -> R + Send + Sync + 'static
+        {
+            type Args = ($($name,)*);
+            type Returns = R;
+            #[inline]
+            fn invoke(&self, _: Caller<'_, T>, ($($name,)*): Self::Args) -> R { self($($name),*) }
+        }
+
+        #[allow(non_snake_case)]
+        impl<T: 'static, Fun, $($name: WasmTy,)* R: WasmRet> IntoFunc<T, WithCaller<($($name,)*)>, R> for Fun
+        where Fun: Fn(Caller<'_, T>, $($name),*) -> R + Send + Sync + 'static
+        {
+            type Args = ($($name,)*);
+            type Returns = R;
+            #[inline]
+            fn invoke(&self, caller: Caller<'_, T>, ($($name,)*): Self::Args) -> R { self(caller, $($name),*) }
+        }
+    };
 }
 
+for_each_arity!(closures);
+
+/// The store that a shim's activation is of.
+///
 /// # Safety
-/// The pointers are the ones that a shim of a store with data `T` was called with.
-pub(super) unsafe fn entry<'a, T: 'static>(
-    frame: *mut CallFrame,
-    stack: *mut u8,
-    activation: *mut Activation,
-) -> Entry<'a, T> {
+/// A shim of a store with data `T` was called with `activation`.
+#[inline]
+pub(super) unsafe fn store<'a, T: 'static>(activation: *mut Activation) -> &'a mut StoreInner<T> {
     // SAFETY: the core is the first field of the store's inner part; wasm is stopped while a shim
     // runs, so the store is exclusively ours. Host functions reach stores of their own type only:
     // linkers and stores are typed.
-    let store = unsafe { &mut *(*activation).store().cast::<StoreInner<T>>() };
-    Entry {
-        store,
-        frame,
-        stack,
-        activation,
-    }
+    unsafe { &mut *(*activation).store().cast::<StoreInner<T>>() }
 }
 
 /// Makes the call leave with an error, or throws the exception that it holds.
@@ -152,40 +166,42 @@ pub(super) unsafe fn write_results<R: WasmParams>(
     results.write(&StoreHandle(core), &mut TypedWriter(writer))
 }
 
-/// Runs `body` of a host function: results to the frame, errors and panics to the activation, roots
-/// made meanwhile forgotten.
+/// Runs `body`: errors and panics go to the activation, roots made meanwhile are forgotten.
 ///
 /// # Safety
-/// As [`entry`]; the frame holds arguments of `P`.
+/// We are in a shim of `activation`, which returns the outcome if there is one.
 #[inline]
-unsafe fn run<T: 'static, P: WasmParams, R: WasmRet>(
-    entry: Entry<'_, T>,
-    body: impl FnOnce(&mut StoreInner<T>, P) -> R,
-) -> Outcome {
-    let Entry {
-        store,
-        frame,
-        stack,
-        activation,
-        ..
-    } = entry;
+unsafe fn caught<T: 'static, X>(
+    store: &mut StoreInner<T>,
+    activation: *mut Activation,
+    body: impl FnOnce(&mut StoreInner<T>) -> Result<X>,
+) -> Result<X, Outcome> {
     let scope = store.core().handles().enter_scope();
-    let result = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: the caller's promise.
-        let args = unsafe { read_args::<P, R::Ok>(store.core_mut(), frame, stack) };
-        let results = body(store, args).into_result()?;
-        // SAFETY: as above.
-        unsafe { write_results(store.core_mut(), frame, results) }
-    }));
-    let outcome = match result {
-        Ok(Ok(())) => Outcome::Return,
+    let result = match catch_unwind(AssertUnwindSafe(|| body(store))) {
+        Ok(Ok(x)) => Ok(x),
         // SAFETY: we are in a shim of this activation.
-        Ok(Err(e)) => unsafe { fail(store.core(), activation, e) },
+        Ok(Err(e)) => Err(unsafe { fail(store.core(), activation, e) }),
         // SAFETY: the activation is alive.
-        Err(panic) => unsafe { (*activation).leave(Unwind::Panic(panic)) },
+        Err(panic) => Err(unsafe { (*activation).leave(Unwind::Panic(panic)) }),
     };
     store.core_mut().handles_mut().exit_scope(scope);
-    outcome
+    result
+}
+
+/// Whether a function of these types can have a direct shim: all its values are in registers, which
+/// hold no more than a float's bits, and it has at most one result.
+const fn is_direct<P: WasmParams, R: WasmParams>() -> bool {
+    let mut wide = false;
+    let mut n = 0;
+    while n < P::SHAPES.len() {
+        wide |= P::SHAPES[n].1 > 8;
+        n += 1;
+    }
+    while n - P::SHAPES.len() < R::SHAPES.len() {
+        wide |= R::SHAPES[n - P::SHAPES.len()].1 > 8;
+        n += 1;
+    }
+    !wide && P::INTS < INT_ARGS && P::VECS <= VEC_ARGS && R::COUNT <= 1
 }
 
 /// The closure of a host function.
@@ -197,93 +213,135 @@ pub(super) unsafe fn closure<'a, F: 'static>(func: *const HostFunc) -> &'a F {
     unsafe { &*((*func).closure() as *const (dyn Any + Send + Sync)).cast::<F>() }
 }
 
-macro_rules! closures {
-    ($($name:ident)*) => {
-        #[allow(non_snake_case, reason = "a value has the name of its type")]
-        impl<T: 'static, Fun, $($name: WasmTy,)* R: WasmRet> IntoFunc<T, ($($name,)*), R> for Fun
-        where Fun: Fn($($name),*) -> R + Send + Sync + 'static
-        {
-            fn into_parts(self) -> HostParts {
-                unsafe extern "C" fn shim<T: 'static, Fun, $($name: WasmTy,)* R: WasmRet>(
-                    func: *const HostFunc, _: usize, frame: *mut CallFrame, stack: *mut u8, activation: *mut Activation,
-                ) -> Outcome
-                where Fun: Fn($($name),*) -> R + 'static
-                {
-                    // SAFETY: `call_host` calls this shim with its own function and a frame of its type.
-                    unsafe {
-                        let f = closure::<Fun>(func);
-                        run::<T, ($($name,)*), R>(entry(frame, stack, activation), |_, ($($name,)*)| f($($name),*))
-                    }
-                }
-                HostParts {
-                    shim: shim::<T, Fun, $($name,)* R>,
-                    closure: Box::new(self),
-                    ty: func_type::<($($name,)*), R::Ok>(),
-                }
-            }
+/// The shim of a closure whose arguments come in a frame and, beyond it, on the stack.
+unsafe extern "C" fn shim<T: 'static, F: IntoFunc<T, P, R>, P, R>(
+    func: *const HostFunc,
+    caller: usize,
+    frame: *mut CallFrame,
+    stack: *mut u8,
+    activation: *mut Activation,
+) -> Outcome {
+    // SAFETY: `call_host` calls this shim with its own function and a frame of its type.
+    unsafe {
+        let f = closure::<F>(func);
+        let done = caught(store::<T>(activation), activation, |store| {
+            let args = read_args::<F::Args, Given<T, F, P, R>>(store.core_mut(), frame, stack);
+            let results = f.invoke(Caller::new(store, caller), args).into_result()?;
+            write_results(store.core_mut(), frame, results)
+        });
+        match done {
+            Ok(()) => Outcome::Return,
+            Err(outcome) => outcome,
         }
-
-        #[allow(non_snake_case, reason = "a value has the name of its type")]
-        impl<T: 'static, Fun, $($name: WasmTy,)* R: WasmRet> IntoFunc<T, WithCaller<($($name,)*)>, R> for Fun
-        where Fun: Fn(Caller<'_, T>, $($name),*) -> R + Send + Sync + 'static
-        {
-            fn into_parts(self) -> HostParts {
-                unsafe extern "C" fn shim<T: 'static, Fun, $($name: WasmTy,)* R: WasmRet>(
-                    func: *const HostFunc, caller: usize, frame: *mut CallFrame, stack: *mut u8, activation: *mut Activation,
-                ) -> Outcome
-                where Fun: Fn(Caller<'_, T>, $($name),*) -> R + 'static
-                {
-                    // SAFETY: as above.
-                    unsafe {
-                        let f = closure::<Fun>(func);
-                        run::<T, ($($name,)*), R>(entry(frame, stack, activation), |store, ($($name,)*)| {
-                            f(Caller::new(store, caller), $($name),*)
-                        })
-                    }
-                }
-                HostParts {
-                    shim: shim::<T, Fun, $($name,)* R>,
-                    closure: Box::new(self),
-                    ty: func_type::<($($name,)*), R::Ok>(),
-                }
-            }
-        }
-    };
+    }
 }
 
-for_each_arity!(closures);
+/// What a closure returns when it succeeds.
+type Given<T, F, P, R> = <<F as IntoFunc<T, P, R>>::Returns as WasmRet>::Ok;
+
+/// The same closure with its arguments in registers.
+struct InRegisters<T, F, P, R>(PhantomData<(T, F, P, R)>);
+
+impl<T: 'static, F: IntoFunc<T, P, R>, P, R> DirectBody for InRegisters<T, F, P, R> {
+    const FLOAT: bool = Given::<T, F, P, R>::VECS > 0;
+
+    #[inline]
+    unsafe fn run(
+        func: *const HostFunc,
+        caller: usize,
+        mut frame: CallFrame,
+        activation: *mut Activation,
+    ) -> (Outcome, u128) {
+        // SAFETY: a direct stub calls this with its own function and the arguments of its type, which
+        // are all in registers: the stack is not looked at.
+        unsafe {
+            let f = closure::<F>(func);
+            let done = caught(store::<T>(activation), activation, move |store| {
+                let args = read_args::<F::Args, Given<T, F, P, R>>(
+                    store.core_mut(),
+                    &raw const frame,
+                    null(),
+                );
+                let results = f.invoke(Caller::new(store, caller), args).into_result()?;
+                write_results(store.core_mut(), &raw mut frame, results)?;
+                Ok(
+                    match (Given::<T, F, P, R>::INTS, Given::<T, F, P, R>::VECS) {
+                        (0, 0) => 0,
+                        (_, 0) => u128::from(frame.int[0]),
+                        _ => frame.vector(0),
+                    },
+                )
+            });
+            match done {
+                Ok(bits) => (Outcome::Return, bits),
+                Err(outcome) => (outcome, 0),
+            }
+        }
+    }
+}
 
 pub(super) fn make(
     engine: &Engine,
-    shim: Shim,
+    entry: Entry,
     closure: Box<dyn Any + Send + Sync>,
     ty: &FuncType,
 ) -> Result<Arc<HostFunc>> {
     let sig = engine.signatures().register(ty.as_wasm());
-    HostFunc::new(shim, closure, ty.as_wasm().clone(), sig)
+    HostFunc::new(entry, closure, ty.as_wasm().clone(), sig)
         .map_err(|e| Error::new(e).context("no memory for the stub of a host function"))
 }
 
 /// A host function from a closure with Rust types.
-pub(crate) fn host_func<T, P, R>(
+pub(crate) fn host_func<T: 'static, F: IntoFunc<T, P, R>, P, R>(
     engine: &Engine,
-    func: impl IntoFunc<T, P, R>,
+    func: F,
 ) -> Result<Arc<HostFunc>> {
-    let parts = func.into_parts();
-    make(engine, parts.shim, parts.closure, &parts.ty)
+    let entry = if const { is_direct::<F::Args, Given<T, F, P, R>>() } {
+        Entry::Direct(DirectShim::of::<InRegisters<T, F, P, R>>())
+    } else {
+        Entry::Frame(shim::<T, F, P, R>)
+    };
+    let ty = func_type::<F::Args, Given<T, F, P, R>>();
+    make(engine, entry, Box::new(func), &ty)
 }
 
-/// The arguments of a host function as values.
+/// Values of a call: those of most fit without the heap.
+pub(super) type Vals = SmallVec<[Val; 6]>;
+
+/// Fills `vals`, which are empty and stay where they are, with one value for each of `each`, written
+/// by `put`.
+#[inline]
+fn fill<X>(
+    vals: &mut Vals,
+    each: impl ExactSizeIterator<Item = X>,
+    mut put: impl FnMut(X, &mut MaybeUninit<Val>),
+) {
+    let (room, mut written) = (each.len(), 0);
+    vals.reserve(room);
+    let slots = vals.as_mut_ptr().cast::<MaybeUninit<Val>>();
+    for x in each.take(room) {
+        // SAFETY: there is room for as many.
+        put(x, unsafe { &mut *slots.add(written) });
+        written += 1;
+    }
+    // SAFETY: so many were written.
+    unsafe { vals.set_len(written) };
+}
+
+/// The arguments of a host function, to `vals`.
 ///
 /// # Safety
 /// The frame and stack hold arguments of the function's type.
+#[inline]
 pub(super) unsafe fn read_vals(
     core: &mut Core,
     func: &HostFunc,
     frame: *const CallFrame,
     stack: *const u8,
-) -> Vec<Val> {
-    let read = |(ty, loc): (&wasm::ValType, &Loc)| {
+    vals: &mut Vals,
+) {
+    let params = func.ty().params.iter().zip(&func.abi().params);
+    fill(vals, params, |(ty, loc): (&wasm::ValType, &Loc), slot| {
         // SAFETY: the caller's promise.
         let bits = unsafe {
             match *loc {
@@ -297,14 +355,8 @@ pub(super) unsafe fn read_vals(
                 }
             }
         };
-        from_bits(core, *ty, bits)
-    };
-    func.ty()
-        .params
-        .iter()
-        .zip(&func.abi().params)
-        .map(read)
-        .collect()
+        put_bits(core, *ty, bits, slot);
+    })
 }
 
 /// Writes a host function's results.
@@ -342,12 +394,23 @@ pub(super) unsafe fn write_vals(
     Ok(())
 }
 
-/// Room for the results of a function: zero or null.
-pub(super) fn blank_results(func: &HostFunc) -> Vec<Val> {
-    let blank = |ty: &wasm::ValType| {
-        Val::default_for_ty(&crate::ValType::from_wasm(*ty)).unwrap_or(Val::I32(0))
-    };
-    func.ty().results.iter().map(blank).collect()
+/// What the results of a function are before it wrote any: zero or null.
+#[inline]
+pub(super) fn blank_results(func: &HostFunc, vals: &mut Vals) {
+    fill(vals, func.ty().results.iter(), |ty, slot| {
+        match ty {
+            wasm::ValType::I32 => slot.write(Val::I32(0)),
+            wasm::ValType::I64 => slot.write(Val::I64(0)),
+            wasm::ValType::F32 => slot.write(Val::F32(0)),
+            wasm::ValType::F64 => slot.write(Val::F64(0)),
+            ty => slot.write(blank(*ty)),
+        };
+    })
+}
+
+#[inline(never)]
+fn blank(ty: wasm::ValType) -> Val {
+    Val::default_for_ty(&crate::ValType::from_wasm(ty)).unwrap_or(Val::I32(0))
 }
 
 /// A host function from a closure over values of any type.
@@ -371,23 +434,19 @@ where
     {
         // SAFETY: `call_host` calls this shim with its own function and a frame of its type.
         unsafe {
-            let Entry { store, .. } = entry::<T>(frame, stack, activation);
             let (f, func) = (closure::<F>(func), &*func);
-            let scope = store.core().handles().enter_scope();
-            let result = catch_unwind(AssertUnwindSafe(|| {
-                let params = read_vals(store.core_mut(), func, frame, stack);
-                let mut results = blank_results(func);
+            let done = caught(store::<T>(activation), activation, |store| {
+                let (mut params, mut results) = (Vals::new(), Vals::new());
+                read_vals(store.core_mut(), func, frame, stack, &mut params);
+                blank_results(func, &mut results);
                 f(Caller::new(store, caller), &params, &mut results)?;
                 write_vals(store.core(), func, frame, &results)
-            }));
-            let outcome = match result {
-                Ok(Ok(())) => Outcome::Return,
-                Ok(Err(e)) => fail(store.core(), activation, e),
-                Err(panic) => (*activation).leave(Unwind::Panic(panic)),
-            };
-            store.core_mut().handles_mut().exit_scope(scope);
-            outcome
+            });
+            match done {
+                Ok(()) => Outcome::Return,
+                Err(outcome) => outcome,
+            }
         }
     }
-    make(engine, shim::<T, F>, Box::new(func), &ty)
+    make(engine, Entry::Frame(shim::<T, F>), Box::new(func), &ty)
 }

@@ -18,10 +18,10 @@ pub use typed::{TypedFunc, WasmParams, WasmResults, WasmTy};
 
 pub(crate) use host::{host_func, host_func_untyped};
 pub(crate) use ready::{host_func_async, host_func_async_untyped, host_func_maybe_async};
-pub(crate) use values::{from_bits, to_bits};
+pub(crate) use values::{from_bits, put_bits, to_bits};
 
 use crate::types::Provided;
-use crate::vm::{HostFunc, SigId, Store as Core, StoreId};
+use crate::vm::{HostFunc, SigId, Signature, Store as Core, StoreId};
 use crate::{AsContext, AsContextMut, Caller, FuncType, Result, Val};
 use craneway_jit::abi::FuncRecord;
 use std::future::Future;
@@ -60,6 +60,7 @@ impl Func {
     }
 
     /// The record, if the function is of this store.
+    #[inline]
     pub(crate) fn record_in(&self, core: &Core) -> NonNull<FuncRecord> {
         assert!(
             self.store == core.id(),
@@ -72,10 +73,14 @@ impl Func {
         self.store == core.id()
     }
 
-    fn type_in(&self, core: &Core) -> Arc<craneway_jit::module::FuncType> {
+    fn signature<'a>(&self, core: &'a Core) -> &'a Signature {
         // SAFETY: records live as long as their store, which is this one.
         let record = unsafe { self.record_in(core).as_ref() };
         core.signatures().lookup(SigId(record.sig_id))
+    }
+
+    fn type_in(&self, core: &Core) -> Arc<craneway_jit::module::FuncType> {
+        self.signature(core).ty.clone()
     }
 
     /// A host function with Rust types.

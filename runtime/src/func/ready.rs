@@ -4,16 +4,19 @@
 //! and the future is polled again by the task, until it is ready and wasm is re-entered.
 
 use super::host::{
-    blank_results, closure, entry, fail, make, read_args, read_vals, write_results, write_vals,
+    Vals, blank_results, closure, fail, make, read_args, read_vals, store, write_results,
+    write_vals,
 };
 use super::{WasmParams, WasmResults, WasmRet};
 use crate::store::StoreInner;
-use crate::vm::{Activation, CallFrame, HostFunc, HostFuture, Outcome, Unwind};
+use crate::vm::{Activation, CallFrame, Entry, HostFunc, HostFuture, Outcome, Unwind};
 use crate::{Caller, Engine, FuncType, Result, Val};
 use std::future::Future;
+use std::marker::PhantomPinned;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 /// What a host function that may not be ready returns.
 ///
@@ -67,16 +70,43 @@ async fn in_runtime<R>(
     mut future: Pin<Box<dyn Future<Output = R> + Send + '_>>,
 ) -> R {
     std::future::poll_fn(move |cx| {
-        let _entered = runtime
-            .as_ref()
-            .filter(|_| tokio::runtime::Handle::try_current().is_err())
-            .map(|handle| handle.enter());
+        let _entered = enter_runtime(&runtime);
         future.as_mut().poll(cx)
     })
     .await
 }
 
+fn enter_runtime(
+    runtime: &Option<tokio::runtime::Handle>,
+) -> Option<tokio::runtime::EnterGuard<'_>> {
+    runtime
+        .as_ref()
+        .filter(|_| tokio::runtime::Handle::try_current().is_err())
+        .map(|handle| handle.enter())
+}
+
 impl<T> Site<T> {
+    /// The site of a host call that begins: references that it makes are rooted until it ends.
+    ///
+    /// # Safety
+    /// The pointers are the ones that a shim of a store with data `T` was called with.
+    unsafe fn new(
+        func: *const HostFunc,
+        frame: *mut CallFrame,
+        activation: *mut Activation,
+    ) -> Site<T> {
+        // SAFETY: the caller's promise.
+        let store: *mut StoreInner<T> = unsafe { store::<T>(activation) };
+        Site {
+            store,
+            frame,
+            activation,
+            func,
+            // SAFETY: as above.
+            scope: unsafe { (*store).core().handles().enter_scope() },
+        }
+    }
+
     /// Where the future may wait if the call is synchronous.
     ///
     /// # Safety
@@ -84,6 +114,67 @@ impl<T> Site<T> {
     unsafe fn runtime(&self) -> Option<tokio::runtime::Handle> {
         // SAFETY: the caller's promise; nothing else uses the store meanwhile.
         unsafe { (*self.store).core().runtime.clone() }
+    }
+
+    /// Polls a future once, in the context of the store's runtime if there is no other.
+    ///
+    /// # Safety
+    /// The store and the activation are alive.
+    #[inline(never)]
+    unsafe fn poll_in_runtime<F: Future + ?Sized>(&self, future: Pin<&mut F>) -> Poll<F::Output> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let runtime = self.runtime();
+            let _entered = enter_runtime(&runtime);
+            (*self.activation).poll_once(future)
+        }
+    }
+
+    /// Polls the future that the function returned for the first time, where it is: one that is ready
+    /// is never moved. A pending one goes to the activation.
+    ///
+    /// # Safety
+    /// As [`finish`](Site::finish); the frame is that of a call of a function returning `R`.
+    #[inline]
+    unsafe fn drive<X: 'static, R: WasmResults>(
+        self,
+        mut future: Pin<Box<dyn Future<Output = X> + Send>>,
+        convert: impl FnOnce(X) -> Result<R> + Send + 'static,
+    ) -> Outcome {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let polled = if (*self.store).core().runtime.is_none() {
+                (*self.activation).poll_once(future.as_mut())
+            } else {
+                self.poll_in_runtime(future.as_mut())
+            };
+            let activation = self.activation;
+            match polled {
+                Poll::Ready(x) => {
+                    drop(future);
+                    self.write(convert(x))
+                }
+                Poll::Pending => (*activation).wait(Box::pin(async move {
+                    let site = self;
+                    let x = in_runtime(site.runtime(), future).await;
+                    site.write(convert(x))
+                })),
+            }
+        }
+    }
+
+    /// Writes results and finishes.
+    ///
+    /// # Safety
+    /// As [`drive`](Site::drive).
+    #[inline]
+    unsafe fn write<R: WasmResults>(self, result: Result<R>) -> Outcome {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let written =
+                result.and_then(|r| write_results((*self.store).core_mut(), self.frame, r));
+            self.finish(written)
+        }
     }
 
     /// Turns results into an outcome: writes them, or leaves with the error.
@@ -137,35 +228,23 @@ where
         // future's borrow of the store is erased; it is dropped before the call that owns it ends.
         unsafe {
             guarded(activation, || {
-                let store: *mut StoreInner<T> = entry::<T>(frame, stack, activation).store;
-                let scope = (*store).core().handles().enter_scope();
-                let site = Site {
-                    store,
-                    frame,
-                    activation,
-                    func,
-                    scope,
-                };
+                let site = Site::<T>::new(func, frame, activation);
+                let store = site.store;
                 let args = read_args::<P, R>((*store).core_mut(), frame, stack);
                 match closure::<F>(func)(Caller::new(&mut *store, caller), args) {
-                    MaybeAsync::Ready(result) => {
-                        let written =
-                            result.and_then(|r| write_results((*store).core_mut(), frame, r));
-                        site.finish(written)
-                    }
-                    MaybeAsync::Pending(future) => (*activation).drive(Box::pin(async move {
-                        let site = site;
-                        let result = in_runtime(site.runtime(), future).await;
-                        let written = result
-                            .and_then(|r| write_results((*site.store).core_mut(), site.frame, r));
-                        site.finish(written)
-                    })),
+                    MaybeAsync::Ready(result) => site.write(result),
+                    MaybeAsync::Pending(future) => site.drive(future, |result| result),
                 }
             })
         }
     }
     let ty = super::typed::func_type::<P, R>();
-    make(engine, shim::<T, F, P, R>, Box::new(func), &ty)
+    make(
+        engine,
+        Entry::Frame(shim::<T, F, P, R>),
+        Box::new(func),
+        &ty,
+    )
 }
 
 /// A host function that returns a future with Rust types.
@@ -179,10 +258,36 @@ where
     P: WasmParams + 'static,
     R: WasmRet + 'static,
 {
-    host_func_maybe_async::<T, _, P, R::Ok>(engine, move |caller, params| {
-        let future = Box::into_pin(func(caller, params));
-        MaybeAsync::Pending(Box::pin(async move { future.await.into_result() }))
-    })
+    unsafe extern "C" fn shim<T: 'static, F, P, R>(
+        func: *const HostFunc,
+        caller: usize,
+        frame: *mut CallFrame,
+        stack: *mut u8,
+        activation: *mut Activation,
+    ) -> Outcome
+    where
+        F: for<'a> Fn(Caller<'a, T>, P) -> Box<dyn Future<Output = R> + Send + 'a> + 'static,
+        P: WasmParams,
+        R: WasmRet,
+    {
+        // SAFETY: as in `host_func_maybe_async`.
+        unsafe {
+            guarded(activation, || {
+                let site = Site::<T>::new(func, frame, activation);
+                let store = site.store;
+                let args = read_args::<P, R::Ok>((*store).core_mut(), frame, stack);
+                let future = closure::<F>(func)(Caller::new(&mut *store, caller), args);
+                site.drive(Box::into_pin(future), R::into_result)
+            })
+        }
+    }
+    let ty = super::typed::func_type::<P, R::Ok>();
+    make(
+        engine,
+        Entry::Frame(shim::<T, F, P, R>),
+        Box::new(func),
+        &ty,
+    )
 }
 
 /// A host function that returns a future, over values of any type.
@@ -220,17 +325,10 @@ where
         // SAFETY: as in `host_func_maybe_async`; values live in the future that borrows them.
         unsafe {
             guarded(activation, || {
-                let store: *mut StoreInner<T> = entry::<T>(frame, stack, activation).store;
-                let scope = (*store).core().handles().enter_scope();
-                let site = Site {
-                    store,
-                    frame,
-                    activation,
-                    func,
-                    scope,
-                };
-                let params = read_vals((*store).core_mut(), &*func, frame, stack);
-                let results = blank_results(&*func);
+                let site = Site::<T>::new(func, frame, activation);
+                let (mut params, mut results) = (Vals::new(), Vals::new());
+                read_vals((*site.store).core_mut(), &*func, frame, stack, &mut params);
+                blank_results(&*func, &mut results);
                 let future: HostFuture = Box::pin(Untyped {
                     site: Some(site),
                     params,
@@ -238,12 +336,13 @@ where
                     future: None,
                     start: start::<T, F>,
                     caller,
+                    _pinned: PhantomPinned,
                 });
                 (*activation).drive(future)
             })
         }
     }
-    make(engine, shim::<T, F>, Box::new(func), &ty)
+    make(engine, Entry::Frame(shim::<T, F>), Box::new(func), &ty)
 }
 
 type Running = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
@@ -253,8 +352,9 @@ struct Untyped<T: 'static> {
     /// Dropped before the values that it borrows.
     future: Option<Running>,
     site: Option<Site<T>>,
-    params: Vec<Val>,
-    results: Vec<Val>,
+    params: Vals,
+    results: Vals,
+    _pinned: PhantomPinned,
     start: unsafe fn(&Site<T>, usize, *const [Val], *mut [Val]) -> Running,
     caller: usize,
 }
@@ -288,9 +388,9 @@ where
 impl<T: 'static> Future for Untyped<T> {
     type Output = Outcome;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<Outcome> {
-        // SAFETY: nothing is moved out of the pinned value but the site at the end; the values'
-        // buffers are heap memory that stays where it is.
+    fn poll(self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Outcome> {
+        // SAFETY: nothing is moved out of the pinned value but the site at the end; the values stay
+        // where they are.
         unsafe {
             let this = self.get_unchecked_mut();
             let Some(site) = &this.site else {
@@ -308,8 +408,8 @@ impl<T: 'static> Future for Untyped<T> {
             let Some(future) = &mut this.future else {
                 panic!("the host function was started")
             };
-            let std::task::Poll::Ready(result) = future.as_mut().poll(cx) else {
-                return std::task::Poll::Pending;
+            let Poll::Ready(result) = future.as_mut().poll(cx) else {
+                return Poll::Pending;
             };
             this.future = None;
             let Some(site) = this.site.take() else {
@@ -318,7 +418,7 @@ impl<T: 'static> Future for Untyped<T> {
             let written = result.and_then(|()| {
                 write_vals((*site.store).core(), &*site.func, site.frame, &this.results)
             });
-            std::task::Poll::Ready(site.finish(written))
+            Poll::Ready(site.finish(written))
         }
     }
 }

@@ -5,13 +5,18 @@
 
 use super::Func;
 use super::values::func_from_bits;
-use crate::vm::{AsyncCall, CallFrame, CallShape, Store as Core, call as enter};
+use crate::store::StoreInner;
+use crate::vm::{
+    AsyncCall, CallError, CallFrame, CallShape, Store as Core, call as enter, call_in_registers,
+};
 use crate::{
     AsContextMut, ExnRef, ExternRef, FuncType, HeapType, RefType, Result, Rooted, V128, ValType,
 };
 use craneway_jit::abi::{INT_ARGS, INT_RESULTS, Loc, VEC_ARGS, VEC_RESULTS};
 use smallvec::SmallVec;
+use std::future::poll_fn;
 use std::marker::PhantomData;
+use std::pin::pin;
 
 /// Hands out places in the order of the convention.
 #[derive(Clone, Copy)]
@@ -461,6 +466,9 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
 
     const VECTORS: bool = P::VECS + R::VECS > 0;
 
+    /// Whether everything that a call passes is in registers.
+    const IN_REGISTERS: bool = stack_bytes::<P, R>() == 0;
+
     /// Calls it.
     ///
     /// # Errors
@@ -475,18 +483,29 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
         let record = self.func.record_in(core);
         let (mut frame, mut stack, mut buffer) = (CallFrame::NEW, StackArgs::new(), Buffer::new());
         Self::arrange(core, params, &mut frame, &mut stack, &mut buffer)?;
-        let shape = CallShape {
-            stack_args: &stack,
-            vectors: Self::VECTORS,
-        };
         // SAFETY: the record is of this store, which is exclusively borrowed; the types were
         // checked when this value was made; the buffer outlives the call.
-        match unsafe { enter(core, record, &mut frame, shape) } {
-            Ok(()) => Ok(Self::results(core, &frame, &buffer)),
-            Err(e) => {
-                let frames = store.engine().config().max_frames;
-                Err(crate::error::from_call(store.core_mut(), frames, *e))
+        let outcome = unsafe {
+            match (const { Self::IN_REGISTERS }, const { Self::VECTORS }) {
+                (true, true) => call_in_registers::<true>(core, record, &mut frame),
+                (true, false) => call_in_registers::<false>(core, record, &mut frame),
+                (false, vectors) => {
+                    let stack_args = &stack;
+                    enter(
+                        core,
+                        record,
+                        &mut frame,
+                        CallShape {
+                            stack_args,
+                            vectors,
+                        },
+                    )
+                }
             }
+        };
+        match outcome {
+            Ok(()) => Ok(Self::results(core, &frame, &buffer)),
+            Err(e) => Err(failed(store, e)),
         }
     }
 
@@ -503,24 +522,31 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
         params: P,
     ) -> Result<R> {
         let store = store.as_context_mut().0;
-        let frames = store.engine().config().max_frames;
         let core = store.core_mut();
         let record = self.func.record_in(core);
-        let mut buffer: Box<Buffer> = Box::default();
-        let mut running = {
-            let (mut frame, mut stack) = (CallFrame::NEW, StackArgs::new());
-            Self::arrange(core, params, &mut frame, &mut stack, &mut buffer)?;
-            // SAFETY: as `call`; the borrow of the store lasts as long as this future.
-            unsafe { AsyncCall::new(core, record, frame, stack.into_vec().into(), Self::VECTORS) }
+        let (mut frame, mut stack, mut buffer) = (CallFrame::NEW, StackArgs::new(), Buffer::new());
+        Self::arrange(core, params, &mut frame, &mut stack, &mut buffer)?;
+        let shape = CallShape {
+            stack_args: &stack,
+            vectors: Self::VECTORS,
         };
-        let outcome = std::future::poll_fn(|cx| running.poll(cx)).await;
-        let frame = *running.frame();
-        drop(running);
-        match outcome {
-            Ok(()) => Ok(Self::results(core, &frame, &buffer)),
-            Err(e) => Err(crate::error::from_call(core, frames, *e)),
-        }
+        let outcome = {
+            // SAFETY: as `call`; the borrow of the store lasts as long as this future, and what is
+            // pointed at stays in it.
+            let mut running = pin!(unsafe { AsyncCall::new(core, record, frame, shape) });
+            let outcome = poll_fn(|cx| running.as_mut().poll(cx)).await;
+            outcome.map(|()| Self::results(core, running.frame(), &buffer))
+        };
+        outcome.map_err(|e| failed(store, e))
     }
+}
+
+/// The error of a call that left.
+#[cold]
+#[allow(clippy::boxed_local, reason = "callers need not copy it out")]
+fn failed<T>(store: &mut StoreInner<T>, error: Box<CallError>) -> crate::Error {
+    let frames = store.engine().config().max_frames;
+    crate::error::from_call(store.core_mut(), frames, *error)
 }
 
 #[cfg(test)]

@@ -4,10 +4,24 @@ use crate::vm::Store as Core;
 use crate::{Func, Result, Rooted, V128, Val, ValType};
 use craneway_jit::abi::FuncRecord;
 use craneway_jit::module as wasm;
+use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 /// The bits of `value`, which must be of type `ty` and, if it is a reference, of this store.
+#[inline]
 pub(crate) fn to_bits(core: &Core, value: &Val, ty: wasm::ValType) -> Result<u128> {
+    // Numbers, without looking at types as such.
+    match (value, ty) {
+        (Val::I32(v), wasm::ValType::I32) => Ok(u128::from(*v as u32)),
+        (Val::I64(v), wasm::ValType::I64) => Ok(u128::from(*v as u64)),
+        (Val::F32(v), wasm::ValType::F32) => Ok(u128::from(*v)),
+        (Val::F64(v), wasm::ValType::F64) => Ok(u128::from(*v)),
+        _ => checked_bits(core, value, ty),
+    }
+}
+
+#[inline(never)]
+fn checked_bits(core: &Core, value: &Val, ty: wasm::ValType) -> Result<u128> {
     let got = value.static_type();
     crate::ensure!(
         got.matches(&ValType::from_wasm(ty)),
@@ -30,6 +44,24 @@ pub(crate) fn to_bits(core: &Core, value: &Val, ty: wasm::ValType) -> Result<u12
         Val::ExternRef(Some(r)) => u128::from(r.handle(core)?),
         Val::ExnRef(Some(r)) => u128::from(r.handle(core)?),
     })
+}
+
+/// Writes the value of type `ty` with these bits to `slot`: numbers where they are to be, because a
+/// value that is written in parts and then copied as a whole waits for its parts.
+#[inline]
+pub(crate) fn put_bits(
+    core: &mut Core,
+    ty: wasm::ValType,
+    bits: u128,
+    slot: &mut MaybeUninit<Val>,
+) {
+    match ty {
+        wasm::ValType::I32 => slot.write(Val::I32(bits as i32)),
+        wasm::ValType::I64 => slot.write(Val::I64(bits as i64)),
+        wasm::ValType::F32 => slot.write(Val::F32(bits as u32)),
+        wasm::ValType::F64 => slot.write(Val::F64(bits as u64)),
+        ty => slot.write(from_bits(core, ty, bits)),
+    };
 }
 
 /// The value of type `ty` with these bits; references are rooted in the current scope.

@@ -13,7 +13,6 @@
 use super::ModuleStats;
 use crate::vm::{Bytes, FileMap, Image, LoadedModule, Parts, Plan, Template, Text, page_size};
 use crate::{Engine, Error, Result};
-use craneway_jit::CodeMemory;
 use craneway_jit::abi::{Builtin, TrapCode, VmLayout};
 use craneway_jit::module::Module;
 use craneway_jit::{Settings, cranelift_version};
@@ -335,7 +334,7 @@ impl Head {
 pub(super) fn read(engine: &Engine, bytes: &[u8]) -> Result<Parts> {
     let head = read_head(engine, bytes)?;
     check_rest(bytes, head.end)?;
-    let text = Text::Copied(Box::new(CodeMemory::new(&bytes[head.places.text.clone()])?));
+    let text = Text::copied(&bytes[head.places.text.clone()])?;
     head.into_parts(|range| Bytes::Owned(bytes[range].into()), text)
 }
 
@@ -346,8 +345,8 @@ pub(super) fn map(engine: &Engine, file: FileMap) -> Result<Parts> {
     let range = head.places.text.clone();
     // Files on some file systems may not run: then a copy does.
     let text = match file.make_executable(range.clone()) {
-        Ok(()) => Text::Mapped(file.clone(), range),
-        Err(_) => Text::Copied(Box::new(CodeMemory::new(&file.bytes()[range])?)),
+        Ok(()) => Text::mapped(file.clone(), range),
+        Err(_) => Text::copied(&file.bytes()[range])?,
     };
     head.into_parts(|range| Bytes::Mapped(file.clone(), range), text)
 }

@@ -7,11 +7,12 @@
 //!   Pending ──► Left                            the future was dropped
 //! ```
 //! A host future lives in the activation, never on a wasm stack, and is polled only on the polling
-//! task's own stack. It must never know the public API's types.
+//! task's own stack. Calls that may suspend are in `async_call`. It must never know the public API's
+//! types.
 
 use super::arch::{self, CallFrame, exit};
 use super::host_func::{HostFunc, Outcome};
-use super::stack::WasmStack;
+use super::stack::{self, StackHeader};
 use super::store::Store;
 use super::sys;
 use super::traps::TrapInfo;
@@ -23,8 +24,10 @@ use std::pin::Pin;
 use std::ptr::{NonNull, null_mut};
 use std::task::{Context, Poll, Waker};
 
-/// Least bytes that must be left of the thread's own stack for another nested entry.
+/// Least bytes that must be left of the thread's own stack for another entry.
 const HOST_STACK_RESERVE: usize = 128 << 10;
+/// Least bytes that must be left of a wasm stack for a nested entry: what the entry itself pushes.
+const WASM_STACK_RESERVE: usize = 1 << 10;
 
 /// A host future with its borrow erased: it is dropped before the call that owns it returns.
 pub type HostFuture = Pin<Box<dyn Future<Output = Outcome> + Send>>;
@@ -62,7 +65,7 @@ pub struct CallError {
 }
 
 /// Where an exception handler continues.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(crate) struct Resume {
     pub(crate) payload0: u64,
@@ -70,6 +73,17 @@ pub(crate) struct Resume {
     pub(crate) pc: usize,
     pub(crate) sp: usize,
     pub(crate) fp: usize,
+}
+
+impl Resume {
+    /// Nowhere.
+    pub(crate) const NONE: Resume = Resume {
+        payload0: 0,
+        payload1: 0,
+        pc: 0,
+        sp: 0,
+        fp: 0,
+    };
 }
 
 /// Progress of an activation.
@@ -110,13 +124,14 @@ pub struct Activation {
     /// What waits when the call left.
     pub(crate) unwind: Option<Unwind>,
     /// The pending host future.
-    future: Option<HostFuture>,
+    pub(super) future: Option<HostFuture>,
     /// The task context during a poll; none in a synchronous call.
-    poll: Option<NonNull<Context<'static>>>,
+    pub(super) poll: Option<NonNull<Context<'static>>>,
 }
 
 impl Activation {
-    fn new(store: *mut Store) -> Activation {
+    /// An activation that has not begun.
+    pub(super) const fn new(store: *mut Store) -> Activation {
         Activation {
             host_sp: 0,
             entry_sp: 0,
@@ -125,7 +140,7 @@ impl Activation {
             stack_args: std::ptr::null(),
             stack_bytes: 0,
             vectors: 0,
-            resume: Resume::default(),
+            resume: Resume::NONE,
             trap: None,
             store,
             prev: null_mut(),
@@ -147,33 +162,51 @@ impl Activation {
         Outcome::Leave
     }
 
-    /// Drives a host future that the shim made. Ready: its outcome. Pending: suspends the call if
-    /// it is asynchronous, else blocks on the store's runtime handle, else is an error.
-    pub fn drive(&mut self, mut future: HostFuture) -> Outcome {
-        if let Some(cx) = self.poll {
+    /// Takes note of what a call passes besides the frame.
+    pub(super) fn shape(&mut self, shape: CallShape<'_>) {
+        self.stack_args = shape.stack_args.as_ptr();
+        self.stack_bytes = size_of_val(shape.stack_args);
+        self.vectors = u32::from(shape.vectors);
+    }
+
+    /// Polls what a shim waits for, once, in the context of the call's own task.
+    pub fn poll_once<F: Future + ?Sized>(&mut self, future: Pin<&mut F>) -> Poll<F::Output> {
+        match self.poll {
             // SAFETY: `poll` is set only while the context it points at is borrowed by our caller's
             // caller, the poll of this activation.
-            let cx = unsafe { &mut *cx.as_ptr() };
-            return match future.as_mut().poll(cx) {
-                Poll::Ready(outcome) => outcome,
-                Poll::Pending => {
-                    self.future = Some(future);
-                    Outcome::Pending
-                }
-            };
+            Some(cx) => future.poll(unsafe { &mut *cx.as_ptr() }),
+            None => future.poll(&mut Context::from_waker(Waker::noop())),
         }
-        let mut noop = Context::from_waker(Waker::noop());
-        if let Poll::Ready(outcome) = future.as_mut().poll(&mut noop) {
-            return outcome;
+    }
+
+    /// What a shim returns whose future was polled and is pending: suspends the call if it is
+    /// asynchronous, else blocks on the store's runtime handle, else is an error.
+    pub fn wait(&mut self, future: HostFuture) -> Outcome {
+        if self.poll.is_some() {
+            self.future = Some(future);
+            return Outcome::Pending;
         }
         // SAFETY: the store outlives its activations; only its handle is read.
         let runtime = unsafe { (*self.store).runtime.clone() };
         match runtime {
-            Some(handle) if tokio::runtime::Handle::try_current().is_err() => handle.block_on(future),
-            _ => self.leave(Unwind::Error(anyhow::anyhow!(
-                "a host function is not ready and this call is synchronous: use `call_async`, or give the store a \
-                 tokio handle with `Store::set_runtime` and call from outside the runtime"
-            ))),
+            Some(handle) if tokio::runtime::Handle::try_current().is_err() => {
+                handle.block_on(future)
+            }
+            _ => {
+                drop(future);
+                self.leave(Unwind::Error(anyhow::anyhow!(
+                    "a host function is not ready and this call is synchronous: use `call_async`, or give the store a \
+                     tokio handle with `Store::set_runtime` and call from outside the runtime"
+                )))
+            }
+        }
+    }
+
+    /// Drives a host future that the shim made to its outcome, or waits for it.
+    pub fn drive(&mut self, mut future: HostFuture) -> Outcome {
+        match self.poll_once(future.as_mut()) {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => self.wait(future),
         }
     }
 
@@ -199,7 +232,7 @@ pub struct CallShape<'a> {
 /// A call that did not begin. Errors of calls are boxed, so that the result of one that returns is a
 /// register.
 #[cold]
-fn refused(cause: Unwind) -> Box<CallError> {
+pub(super) fn refused(cause: Unwind) -> Box<CallError> {
     Box::new(CallError {
         cause,
         frames: Vec::new(),
@@ -207,13 +240,13 @@ fn refused(cause: Unwind) -> Box<CallError> {
 }
 
 #[cold]
-fn refusal(message: &'static str) -> Box<CallError> {
+pub(super) fn refusal(message: &'static str) -> Box<CallError> {
     refused(Unwind::Error(anyhow::anyhow!(message)))
 }
 
 /// Readies the thread and checks what is left of its stack.
 #[inline]
-fn check_thread() -> Result<(), Box<CallError>> {
+pub(super) fn check_thread() -> Result<(), Box<CallError>> {
     if let Err(e) = sys::prepare_thread() {
         let cause =
             anyhow::Error::new(e).context("cannot give this thread an alternate signal stack");
@@ -229,7 +262,7 @@ fn check_thread() -> Result<(), Box<CallError>> {
 ///
 /// # Safety
 /// `store` is live and exclusively ours.
-unsafe fn check_store(store: *mut Store) -> Result<(), Box<CallError>> {
+pub(super) unsafe fn check_store(store: *mut Store) -> Result<(), Box<CallError>> {
     // SAFETY: activations on the store's chain are alive until they unlink themselves, or leaked.
     let stuck = unsafe {
         let top = (*store).activation;
@@ -258,41 +291,121 @@ pub unsafe fn call(
     shape: CallShape<'_>,
 ) -> Result<(), Box<CallError>> {
     check_thread()?;
-    // SAFETY: the caller vouches for the store.
-    unsafe { check_store(store)? };
-    let mut activation = Activation::new(store);
-    activation.stack_args = shape.stack_args.as_ptr();
-    activation.stack_bytes = size_of_val(shape.stack_args);
-    activation.vectors = u32::from(shape.vectors);
-    let activation = &raw mut activation;
-    // SAFETY: the activation is a local that outlives the entry; the record is the store's.
+    // SAFETY: the caller vouches for the store, whose activations are alive; the record is its own.
     unsafe {
-        let target = &*record.as_ptr();
-        (*activation).prev = (*store).activation;
-        let result = if target.vmctx == 0 {
-            (*store).activation = activation;
-            let outcome = call_host_directly(activation, target, frame, shape.stack_args);
-            finish(
-                activation,
-                if outcome == Outcome::Return {
-                    exit::RETURNED
-                } else {
-                    exit::LEFT
-                },
-            )
-        } else {
-            call_wasm(activation, target, frame)
-        };
-        (*store).activation = (*activation).prev;
+        check_store(store)?;
+        let target = record.as_ref();
+        let outer = (*store).activation;
+        if target.vmctx == 0 {
+            return call_host(store, target, frame, shape);
+        }
+        // A nested call goes on below the outer one's frames on the same stack.
+        if !outer.is_null()
+            && (*outer).wasm_sp != 0
+            && let Some(header) = stack::header_of((*outer).wasm_sp)
+        {
+            return call_nested(store, header, target, frame, shape);
+        }
+        let stack = (*store)
+            .take_stack()
+            .map_err(|e| refused(Unwind::Error(e)))?;
+        let activation = stack.root();
+        (*activation).store = store;
+        (*activation).prev = outer;
+        let result = enter(activation, target, frame, shape);
+        (*activation).prev = null_mut();
+        (*store).give_stack(stack);
         result
     }
+}
+
+/// As [`call`], for a function whose arguments and results all travel in registers: what a call
+/// costs when nothing else of the store runs is in the caller's own code.
+///
+/// # Errors
+/// As [`call`].
+///
+/// # Safety
+/// As [`call`]; no vector register carries anything unless `VECTORS`.
+#[inline]
+pub unsafe fn call_in_registers<const VECTORS: bool>(
+    store: *mut Store,
+    record: NonNull<FuncRecord>,
+    frame: &mut CallFrame,
+) -> Result<(), Box<CallError>> {
+    // SAFETY: as in `call`. The idle stack is ours until it is given back, after the last look at
+    // the frames on it.
+    unsafe {
+        let target = record.as_ref();
+        // A thread that is not ready yet has nothing left.
+        if sys::stack_left() >= HOST_STACK_RESERVE
+            && target.vmctx != 0
+            && let Some(stack) = (*store).take_idle_stack()
+        {
+            let activation = stack.root();
+            (*activation).store = store;
+            (*store).activation = activation;
+            frame.int[0] = target.vmctx as u64;
+            let status =
+                arch::enter_in_registers::<VECTORS>(activation, stack.top(), target.code, frame);
+            (*store).activation = null_mut();
+            let result = finish(activation, status);
+            (*store).give_stack(stack);
+            return result;
+        }
+        // A copy, so that this frame's address stays unknown and it can live in registers.
+        let mut copy = *frame;
+        let result = call_from_copy(store, record, &mut copy, VECTORS);
+        *frame = copy;
+        result
+    }
+}
+
+/// # Safety
+/// As [`call_in_registers`].
+#[inline(never)]
+unsafe fn call_from_copy(
+    store: *mut Store,
+    record: NonNull<FuncRecord>,
+    frame: &mut CallFrame,
+    vectors: bool,
+) -> Result<(), Box<CallError>> {
+    let shape = CallShape {
+        stack_args: &[],
+        vectors,
+    };
+    // SAFETY: the caller's promise.
+    unsafe { call(store, record, frame, shape) }
 }
 
 /// Runs a host function on this thread's stack, without a caller instance.
 ///
 /// # Safety
-/// As [`call`].
-unsafe fn call_host_directly(
+/// As [`call`]; `target` is a host function.
+unsafe fn call_host(
+    store: *mut Store,
+    target: &FuncRecord,
+    frame: &mut CallFrame,
+    shape: CallShape<'_>,
+) -> Result<(), Box<CallError>> {
+    let mut activation = Activation::new(store);
+    let activation = &raw mut activation;
+    // SAFETY: the activation is a local that is unlinked before this function returns.
+    unsafe {
+        (*activation).prev = (*store).activation;
+        (*store).activation = activation;
+        let outcome = call_host_directly(activation, target, frame, shape.stack_args);
+        let result = finish(activation, status_of(outcome));
+        (*store).activation = (*activation).prev;
+        result
+    }
+}
+
+/// Runs the shim of a host function.
+///
+/// # Safety
+/// As [`call`]; `target` is a host function, and `activation` linked to the store.
+pub(super) unsafe fn call_host_directly(
     activation: *mut Activation,
     target: &FuncRecord,
     frame: &mut CallFrame,
@@ -316,50 +429,55 @@ unsafe fn call_host_directly(
     outcome
 }
 
+/// Calls a wasm function below the frames of the call that waits for us on the stack of `header`.
+///
 /// # Safety
-/// As [`call`]; `target` is a wasm function.
-unsafe fn call_wasm(
+/// As [`call`]; the innermost activation is in a host call on that stack.
+unsafe fn call_nested(
+    store: *mut Store,
+    header: *mut StackHeader,
+    target: &FuncRecord,
+    frame: &mut CallFrame,
+    shape: CallShape<'_>,
+) -> Result<(), Box<CallError>> {
+    let mut activation = Activation::new(store);
+    let activation = &raw mut activation;
+    // SAFETY: the activation is a local that is unlinked before this function returns.
+    unsafe {
+        let outer = (*store).activation;
+        (*activation).prev = outer;
+        (*activation).entry_sp = (*outer).wasm_sp & !15;
+        if (*activation).entry_sp - (*header).limit < WASM_STACK_RESERVE {
+            return Err(refused(Unwind::Trap(TrapCode::StackOverflow)));
+        }
+        let previous = (*header).activation;
+        (*header).activation = activation;
+        let result = enter(activation, target, frame, shape);
+        (*header).activation = previous;
+        result
+    }
+}
+
+/// Enters wasm with an activation that is the innermost of its stack.
+///
+/// # Safety
+/// As [`call`].
+unsafe fn enter(
     activation: *mut Activation,
     target: &FuncRecord,
     frame: &mut CallFrame,
+    shape: CallShape<'_>,
 ) -> Result<(), Box<CallError>> {
-    // SAFETY: see the comments inside.
+    // SAFETY: the activation and its store are alive; it was published in its stack's header before
+    // the wasm stack is touched, so that a fault finds it.
     unsafe {
         let store = (*activation).store;
-        let outer = (*activation).prev;
-        // A nested synchronous call goes on below the outer one's frames on the same stack.
-        let nested_on = if !outer.is_null() && (*outer).wasm_sp != 0 {
-            super::stack::header_of((*outer).wasm_sp)
-        } else {
-            None
-        };
-        let mut own = None;
-        let header = match nested_on {
-            Some(header) => {
-                (*activation).entry_sp = (*outer).wasm_sp & !15;
-                header
-            }
-            None => {
-                let stack = (*store)
-                    .take_stack()
-                    .map_err(|e| refused(Unwind::Error(e)))?;
-                (*activation).entry_sp = stack.top();
-                let header = stack.header();
-                own = Some(stack);
-                header
-            }
-        };
-        // Published before the wasm stack is touched: a fault in `enter` finds it.
-        let previous = (*header).activation;
-        (*header).activation = activation;
+        (*activation).shape(shape);
         (*store).activation = activation;
         frame.int[0] = target.vmctx as u64;
         let status = arch::craneway_enter(activation, target.code, frame);
         let result = finish(activation, status);
-        (*header).activation = previous;
-        if let Some(stack) = own {
-            (*store).give_stack(stack);
-        }
+        (*store).activation = (*activation).prev;
         result
     }
 }
@@ -369,7 +487,10 @@ unsafe fn call_wasm(
 /// # Safety
 /// The activation has ended; its wasm stack is intact.
 #[inline]
-unsafe fn finish(activation: *mut Activation, status: u32) -> Result<(), Box<CallError>> {
+pub(super) unsafe fn finish(
+    activation: *mut Activation,
+    status: u32,
+) -> Result<(), Box<CallError>> {
     if status == exit::RETURNED {
         return Ok(());
     }
@@ -393,205 +514,11 @@ unsafe fn left(activation: *mut Activation) -> Box<CallError> {
     }
 }
 
-enum Progress {
-    Start,
-    Running { stack: Option<WasmStack> },
-    Done,
-}
-
-/// A call that may suspend: the state machine behind `call_async`.
-///
-/// It owns its wasm stack and activation, so it may move between threads between polls.
-pub struct AsyncCall {
-    activation: Box<Activation>,
-    frame: Box<CallFrame>,
-    stack_args: Box<[u64]>,
-    record: NonNull<FuncRecord>,
-    progress: Progress,
-}
-
-// SAFETY: between polls nothing of it is used by any thread: wasm frames on its stack are plain
-// memory, the host future is Send, and the store it points at is exclusively borrowed by whoever
-// holds this value (who is Send only if the store's data is).
-unsafe impl Send for AsyncCall {}
-
-impl AsyncCall {
-    /// Prepares a call; nothing runs before the first poll.
-    ///
-    /// # Safety
-    /// As [`call`], until this value is dropped.
-    pub unsafe fn new(
-        store: *mut Store,
-        record: NonNull<FuncRecord>,
-        frame: CallFrame,
-        stack_args: Box<[u64]>,
-        vectors: bool,
-    ) -> AsyncCall {
-        let mut activation = Box::new(Activation::new(store));
-        activation.stack_args = stack_args.as_ptr();
-        activation.stack_bytes = size_of_val(&*stack_args);
-        activation.vectors = u32::from(vectors);
-        AsyncCall {
-            activation,
-            frame: Box::new(frame),
-            stack_args,
-            record,
-            progress: Progress::Start,
-        }
-    }
-
-    /// The frame; results are in it once the call is ready.
-    pub fn frame(&mut self) -> &mut CallFrame {
-        &mut self.frame
-    }
-
-    /// Runs until the call returns, leaves, or waits for a host future.
-    ///
-    /// # Panics
-    /// If polled again after it was ready.
-    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Box<CallError>>> {
-        if let Err(e) = check_thread() {
-            return Poll::Ready(Err(e));
-        }
-        let activation: *mut Activation = &mut *self.activation;
-        // SAFETY: the activation is boxed and ours; the erased lifetime of the context ends when
-        // `poll` is cleared below, before this function returns.
-        unsafe {
-            (*activation).poll = Some(NonNull::from(cx).cast());
-            let status = match self.progress {
-                Progress::Start => self.start(),
-                Progress::Running { .. } => self.go_on(),
-                Progress::Done => panic!("a finished wasm call was polled again"),
-            };
-            (*activation).poll = None;
-            match status {
-                Ok(exit::PENDING) => {
-                    (*activation).state = State::Pending;
-                    Poll::Pending
-                }
-                Ok(status) => {
-                    let result = finish(activation, status);
-                    self.unlink();
-                    Poll::Ready(result)
-                }
-                Err(e) => {
-                    self.progress = Progress::Done;
-                    Poll::Ready(Err(e))
-                }
-            }
-        }
-    }
-
-    /// # Safety
-    /// The store is exclusively ours.
-    unsafe fn start(&mut self) -> Result<u32, Box<CallError>> {
-        let activation: *mut Activation = &mut *self.activation;
-        // SAFETY: as `call`, with a stack of our own even when nested: only its outermost
-        // activation may suspend.
-        unsafe {
-            let store = (*activation).store;
-            check_store(store)?;
-            let target = &*self.record.as_ptr();
-            (*activation).prev = (*store).activation;
-            if target.vmctx == 0 {
-                (*store).activation = activation;
-                self.progress = Progress::Running { stack: None };
-                return Ok(status_of(call_host_directly(
-                    activation,
-                    target,
-                    &mut self.frame,
-                    &self.stack_args,
-                )));
-            }
-            let stack = (*store)
-                .take_stack()
-                .map_err(|e| refused(Unwind::Error(e)))?;
-            (*activation).entry_sp = stack.top();
-            (*stack.header()).activation = activation;
-            (*store).activation = activation;
-            self.progress = Progress::Running { stack: Some(stack) };
-            self.frame.int[0] = target.vmctx as u64;
-            Ok(arch::craneway_enter(
-                activation,
-                target.code,
-                &mut *self.frame,
-            ))
-        }
-    }
-
-    /// Polls the pending future and re-enters wasm if it is ready.
-    ///
-    /// # Safety
-    /// The store is exclusively ours and the activation is pending.
-    unsafe fn go_on(&mut self) -> Result<u32, Box<CallError>> {
-        let activation: *mut Activation = &mut *self.activation;
-        // SAFETY: the future and the context are live; the host frame of the pending call lies
-        // untouched on our wasm stack.
-        unsafe {
-            let Some(mut future) = (*activation).future.take() else {
-                return Err(refusal("a suspended call has no host future"));
-            };
-            (*activation).state = State::Active;
-            let Some(cx) = (*activation).poll else {
-                return Err(refusal("a call was polled without a context"));
-            };
-            let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                future.as_mut().poll(&mut *cx.as_ptr())
-            }));
-            let outcome = match polled {
-                Ok(Poll::Ready(outcome)) => outcome,
-                Ok(Poll::Pending) => {
-                    (*activation).future = Some(future);
-                    return Ok(exit::PENDING);
-                }
-                Err(panic) => (*activation).leave(Unwind::Panic(panic)),
-            };
-            drop(future);
-            let on_wasm_stack = matches!(self.progress, Progress::Running { stack: Some(_) });
-            match outcome {
-                Outcome::Return if on_wasm_stack => Ok(arch::craneway_resume(activation)),
-                Outcome::Resume if on_wasm_stack => {
-                    Ok(arch::craneway_resume_at_handler(activation))
-                }
-                outcome => Ok(status_of(outcome)),
-            }
-        }
-    }
-
-    fn unlink(&mut self) {
-        if let Progress::Running { stack } = std::mem::replace(&mut self.progress, Progress::Done) {
-            // SAFETY: the store is exclusively ours and alive.
-            unsafe {
-                let store = self.activation.store;
-                (*store).activation = self.activation.prev;
-                if let Some(stack) = stack {
-                    (*stack.header()).activation = null_mut();
-                    (*store).give_stack(stack);
-                }
-            }
-        }
-    }
-}
-
-fn status_of(outcome: Outcome) -> u32 {
+/// How an entry ended whose host function, called directly, had this outcome.
+pub(super) fn status_of(outcome: Outcome) -> u32 {
     match outcome {
         Outcome::Return => exit::RETURNED,
         Outcome::Pending => exit::PENDING,
         Outcome::Leave | Outcome::Again | Outcome::Resume => exit::LEFT,
-    }
-}
-
-impl Drop for AsyncCall {
-    fn drop(&mut self) {
-        /// Unlinks even if dropping the future panics: the store must not keep a freed activation.
-        struct Unlink<'a>(&'a mut AsyncCall);
-        impl Drop for Unlink<'_> {
-            fn drop(&mut self) {
-                self.0.unlink();
-            }
-        }
-        let call = Unlink(self);
-        // The host future goes first: it may borrow the store.
-        call.0.activation.future = None;
     }
 }

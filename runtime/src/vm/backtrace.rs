@@ -4,8 +4,8 @@
 //!   fp ─► [fp]     caller's fp          a frame is a pc (an interrupted one, or a return address)
 //!         [fp+8]   return address       and the fp that was current there
 //! ```
-//! The chain of an activation ends at the return address inside `enter`. Every fp is checked
-//! against the stack before it is read.
+//! The chain of an activation ends at a return address outside of compiled code: the one that entered.
+//! Every fp is checked against the stack before it is read.
 
 use super::activation::Activation;
 use super::arch;
@@ -76,7 +76,8 @@ impl Frames {
         }
         // SAFETY: both words lie on the activation's part of its wasm stack.
         let [caller, pc] = unsafe { *(fp as *const [usize; 2]) };
-        (pc != arch::enter_return_address()).then_some(Frame {
+        // SAFETY: the store keeps modules of frames alive.
+        unsafe { code::find(pc) }.map(|_| Frame {
             pc,
             fp: caller,
             is_return: true,

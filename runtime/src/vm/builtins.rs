@@ -7,7 +7,7 @@ use super::activation::{Activation, Unwind};
 use super::arch::{self, CallFrame};
 use super::exceptions;
 use super::handles::Object;
-use super::host_func::{HostFunc, Outcome, Shim};
+use super::host_func::{Entry, HostFunc, Outcome, Shim};
 use super::segments::{self, element_of};
 use super::signatures::SigId;
 use super::store::{InstanceId, Store};
@@ -45,7 +45,7 @@ fn host_func(builtin: Builtin) -> &'static Arc<HostFunc> {
             let results = b.result().iter().map(ty).collect();
             // Without a page for the builtins' stubs nothing can run at all.
             HostFunc::new(
-                shim(*b),
+                Entry::Frame(shim(*b)),
                 Box::new(()),
                 FuncType { params, results },
                 SigId(0),

@@ -8,7 +8,7 @@
 
 use super::image::Image;
 use super::signatures::{SigId, Signatures};
-use super::sys::FileMap;
+use super::sys::{FileMap, NearCode};
 use super::template::{Plan, Template};
 use craneway_jit::abi::{TrapCode, VmLayout};
 use craneway_jit::module::{ExternKind, Module};
@@ -29,26 +29,49 @@ static TOP: [AtomicPtr<PageTable>; 1 << (47 - GIB_BITS)] =
 
 /// Where a module's machine code runs.
 #[derive(Debug)]
-pub enum Text {
-    /// In memory of its own.
-    Copied(Box<CodeMemory>),
+pub struct Text(Place);
+
+#[derive(Debug)]
+enum Place {
+    /// In memory of its own, near the runtime's code.
+    Near(NearCode),
+    /// In memory of its own, where the system has some.
+    Anywhere(Box<CodeMemory>),
     /// In a mapped file, at this range of it.
     Mapped(Arc<FileMap>, Range<usize>),
 }
 
 impl Text {
+    /// A copy of `text`, executable.
+    ///
+    /// # Errors
+    /// When the system refuses executable memory.
+    pub fn copied(text: &[u8]) -> Result<Text, CompileError> {
+        Ok(Text(match NearCode::new(text) {
+            Some(near) => Place::Near(near),
+            None => Place::Anywhere(Box::new(CodeMemory::new(text)?)),
+        }))
+    }
+
+    /// The `range` of a file that is mapped and executable there.
+    pub(crate) fn mapped(file: Arc<FileMap>, range: Range<usize>) -> Text {
+        Text(Place::Mapped(file, range))
+    }
+
     /// Address of the first byte, page-aligned.
     fn base(&self) -> usize {
-        match self {
-            Text::Copied(memory) => memory.base() as usize,
-            Text::Mapped(file, range) => file.bytes().as_ptr() as usize + range.start,
+        match &self.0 {
+            Place::Near(near) => near.base(),
+            Place::Anywhere(memory) => memory.base() as usize,
+            Place::Mapped(file, range) => file.bytes().as_ptr() as usize + range.start,
         }
     }
 
     fn len(&self) -> usize {
-        match self {
-            Text::Copied(memory) => memory.len(),
-            Text::Mapped(_, range) => range.len(),
+        match &self.0 {
+            Place::Near(near) => near.len(),
+            Place::Anywhere(memory) => memory.len(),
+            Place::Mapped(_, range) => range.len(),
         }
     }
 }
@@ -88,7 +111,7 @@ impl Parts {
             None => std::mem::take(&mut module.data),
         };
         Ok(Parts {
-            text: Text::Copied(Box::new(CodeMemory::new(&image.text)?)),
+            text: Text::copied(&image.text)?,
             image: Image::encode(&image, &mut module, &data),
             module,
             layout,

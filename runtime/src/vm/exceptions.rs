@@ -62,7 +62,7 @@ unsafe fn handler(frame: Frame, thrown: *const TagRecord) -> Option<Resume> {
             pc: module.base() + target as usize,
             sp,
             fp: frame.fp,
-            ..Resume::default()
+            ..Resume::NONE
         })
     }
 }

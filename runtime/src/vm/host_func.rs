@@ -1,13 +1,14 @@
 //! Host functions: what a stub points at.
 //!
 //! A host function needs no compiled code: its stub jumps to `call_host`, which calls the shim on
-//! the thread's own stack. It lives as long as a linker, store or engine holds it.
+//! the thread's own stack, or, where all values travel in registers, is itself the way there. It
+//! lives as long as a linker, store or engine holds it.
 
 use super::activation::Activation;
-use super::arch::CallFrame;
+use super::arch::{self, CallFrame, DirectShim};
 use super::signatures::SigId;
-use super::stubs::{StubSlot, host_stubs};
-use craneway_jit::abi::{CallAbi, FuncRecord};
+use super::stubs::{StubSlot, direct_stubs, host_stubs};
+use craneway_jit::abi::{CallAbi, FuncRecord, Loc};
 use craneway_jit::module::FuncType;
 use std::any::Any;
 use std::mem::offset_of;
@@ -46,6 +47,16 @@ pub type Shim = unsafe extern "C" fn(
     *mut Activation,
 ) -> Outcome;
 
+/// How a host function is entered.
+#[derive(Clone, Copy, Debug)]
+pub enum Entry {
+    /// Through a frame, whatever its type.
+    Frame(Shim),
+    /// With its arguments in registers: at most five integers and eight floats, at most one result.
+    /// It returns, leaves or resumes at a handler, and is never pending.
+    Direct(DirectShim),
+}
+
 /// A host function. `call_host` knows the first fields.
 #[repr(C)]
 pub struct HostFunc {
@@ -55,11 +66,12 @@ pub struct HostFunc {
     /// Whether vector registers carry anything.
     pub(crate) vectors: u8,
     record: FuncRecord,
+    direct: Option<DirectShim>,
     closure: Box<dyn Any + Send + Sync>,
     ty: FuncType,
     abi: CallAbi,
     /// Frees the stub when the function goes.
-    _stub: StubSlot,
+    stub: StubSlot,
 }
 
 // SAFETY: immutable after construction; the closure is Send + Sync and the addresses in the record
@@ -76,19 +88,45 @@ impl std::fmt::Debug for HostFunc {
     }
 }
 
+/// Calls a host function that has a direct entry where the arguments are in a frame: the host calls it.
+unsafe extern "C" fn direct_through_frame(
+    func: *const HostFunc,
+    caller: usize,
+    frame: *mut CallFrame,
+    _: *mut u8,
+    activation: *mut Activation,
+) -> Outcome {
+    // SAFETY: the arguments are those of a shim of this function; all its values are in the frame.
+    unsafe {
+        let Some(direct) = (*func).direct else {
+            unreachable!("only functions with a direct entry have this shim")
+        };
+        let in_vector = |l: &&Loc| matches!(l, Loc::Vec(_));
+        let vectors = (*func).abi.params.iter().filter(in_vector).count();
+        direct.call(func, vectors, caller, &mut *frame, activation)
+    }
+}
+
 impl HostFunc {
-    /// A host function of type `ty` (whose canonical id is `sig_id`) that enters through `shim`.
+    /// A host function of type `ty` (whose canonical id is `sig_id`), entered by `entry`.
     ///
     /// # Errors
     /// When the system refuses memory for another page of stubs.
     pub fn new(
-        shim: Shim,
+        entry: Entry,
         closure: Box<dyn Any + Send + Sync>,
         ty: FuncType,
         sig_id: SigId,
     ) -> std::io::Result<Arc<HostFunc>> {
         let abi = CallAbi::new(&ty);
-        let stub = host_stubs().allocate()?;
+        let (shim, direct) = match entry {
+            Entry::Frame(shim) => (shim, None),
+            Entry::Direct(direct) => (direct_through_frame as Shim, Some(direct)),
+        };
+        let stub = match direct {
+            Some(direct) => direct_stubs().allocate_calling(direct.address())?,
+            None => host_stubs().allocate()?,
+        };
         let code = stub.code();
         let func = Arc::new(HostFunc {
             shim,
@@ -101,15 +139,20 @@ impl HostFunc {
                 sig_id: sig_id.0,
                 func_index: u32::MAX,
             },
+            direct,
             closure,
             ty,
             abi,
-            _stub: stub,
+            stub,
         });
-        func._stub.write([
-            super::arch::call_host_address() as u64,
-            Arc::as_ptr(&func) as u64,
-        ]);
+        let address = Arc::as_ptr(&func) as u64;
+        match direct {
+            Some(direct) => {
+                let exit = arch::direct_exit_address() as u64;
+                func.stub.write([direct.address() as u64, address, exit]);
+            }
+            None => func.stub.write([arch::call_host_address() as u64, address]),
+        }
         Ok(func)
     }
 

@@ -8,6 +8,7 @@
 
 mod activation;
 mod arch;
+mod async_call;
 mod backtrace;
 mod builtins;
 mod code;
@@ -29,17 +30,20 @@ mod table;
 mod template;
 mod traps;
 
-pub use activation::{Activation, AsyncCall, CallError, CallShape, HostFuture, Unwind, call};
-pub use arch::CallFrame;
+pub use activation::{
+    Activation, CallError, CallShape, HostFuture, Unwind, call, call_in_registers,
+};
+pub use arch::{CallFrame, DirectBody, DirectShim};
+pub use async_call::AsyncCall;
 pub use backtrace::RawFrame;
 pub use code::{LoadedModule, Parts, Text};
 pub use exceptions::throw;
 pub use handles::{Object, RootIndex};
-pub use host_func::{HostFunc, Outcome, Shim};
+pub use host_func::{Entry, HostFunc, Outcome};
 pub use image::{Bytes, Image};
 pub use instantiate::{Import, InstantiateError, instantiate};
 pub use memory::Memory;
-pub use signatures::{SigId, Signatures};
+pub use signatures::{SigId, Signature, Signatures};
 pub use stack::MAX_STACK_BYTES;
 pub use store::{
     GlobalId, InstanceId, Limiter, MemoryId, Store, StoreId, TableId, TagId, TagRecord,

@@ -41,7 +41,10 @@ struct FreeSlot {
 /// Lies at the end of each slot; the trampolines and the trap handler reach it by masking sp.
 #[repr(C, align(64))]
 pub(crate) struct StackHeader {
-    /// The innermost activation on this stack.
+    /// For synchronous calls that find the stack empty: made once, as good as new after each.
+    root: Activation,
+    /// The innermost activation on this stack; between calls, `root`. Near the end, where a short
+    /// displacement reaches it.
     pub(crate) activation: *mut Activation,
     /// Lowest usable address.
     pub(crate) limit: usize,
@@ -87,24 +90,39 @@ impl WasmStack {
             let limit = slot.base + STACK_STRIDE - bytes;
             // SAFETY: the range is the top of a slot that this pool reserved and nobody uses.
             unsafe { sys::make_accessible(limit, bytes)? };
+            let mut root = Activation::new(std::ptr::null_mut());
+            root.entry_sp = stack.top();
             // SAFETY: the header lies in the part just made accessible, aligned by the slot.
             unsafe {
                 stack.header().write(StackHeader {
+                    root,
                     activation: std::ptr::null_mut(),
                     limit,
                 })
             };
             IS_STACK[slot.base / STACK_STRIDE].store(1, Ordering::Release);
         }
+        // SAFETY: the stack is ours.
+        unsafe { (*stack.header()).activation = stack.root() };
         Ok(stack)
     }
 
     /// The header.
+    #[inline]
     pub(crate) fn header(&self) -> *mut StackHeader {
         (self.base.get() + STACK_STRIDE - size_of::<StackHeader>()) as *mut StackHeader
     }
 
+    /// The activation for a synchronous call that has the stack to itself. Its user sets the store
+    /// and, if there is one, the next outer activation, and takes back the latter.
+    #[inline]
+    pub(crate) fn root(&self) -> *mut Activation {
+        // SAFETY: the header of a live stack is accessible.
+        unsafe { &raw mut (*self.header()).root }
+    }
+
     /// Where the first frame starts.
+    #[inline]
     pub(crate) fn top(&self) -> usize {
         self.header() as usize
     }
@@ -155,6 +173,6 @@ mod tests {
         assert_eq!(header_of(&raw const local as usize), None);
         // SAFETY: the header of a live stack is readable.
         let limit = unsafe { (*header).limit };
-        assert_eq!(stack.top() - limit + 64, 1 << 20);
+        assert_eq!(stack.top() + size_of::<StackHeader>() - limit, 1 << 20);
     }
 }

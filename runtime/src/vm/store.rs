@@ -242,6 +242,16 @@ impl Store {
         self.has_limiter.then(|| unsafe { &mut *self.limiter })
     }
 
+    /// The cached stack, if nothing of the store runs or is suspended.
+    #[inline]
+    pub(crate) fn take_idle_stack(&mut self) -> Option<WasmStack> {
+        if self.activation.is_null() {
+            self.stack.take()
+        } else {
+            None
+        }
+    }
+
     #[inline]
     pub(crate) fn take_stack(&mut self) -> anyhow::Result<WasmStack> {
         match self.stack.take() {

@@ -5,8 +5,8 @@
 //!      ┌──────────────────────┐                 ┌──────────────────────────────┐ slot end
 //!      │ caller of `enter`    │                 │ StackHeader { activation … } │
 //!      ├──────────────────────┤                 ├──────────────────────────────┤ entry_sp
-//!      │ ret, rbp, rbx,       │   enter         │ activation, frame            │
-//!      │ r12 … r15, pad       │ ──────────────► │ stack arguments              │
+//!      │ saved registers,     │   enter         │ activation, frame            │
+//!      │ where `leave` goes   │ ──────────────► │ stack arguments              │
 //!      ├──────────────────────┤ ◄─ host_sp      │ ret into enter               │
 //!      │ activation ×2        │   call_host     │ wasm frames …                │
 //!      │ ret into call_host   │ ◄────────────── │ stack arguments, ret         │
@@ -14,6 +14,12 @@
 //!      └──────────────────────┘                 │ HostFrame ◄───────── wasm_sp │
 //!                                               └──────────────────────────────┘
 //! ```
+//! Two ways lead in: [`enter_in_registers`], inlined into synchronous calls of Rust types, keeps
+//! nothing on the wasm stack; `craneway_enter` takes stack arguments and can be resumed on another
+//! thread's stack. Two lead out: `craneway_call_host` serves every signature; the direct stub, a
+//! trampoline of its own for host functions whose values all travel in registers, hands them on
+//! where they are. Both return by rbp alone, so that nothing waits for what was just stored.
+//!
 //! Cranelift's `tail` convention keeps the platform's callee-saved registers, so a host function
 //! preserves them for wasm and `call_host` saves none, unless the call is suspended: then they go
 //! to the HostFrame. rax, r10 and r11 are dead at every function's entry; stubs use only these.
@@ -25,8 +31,13 @@ pub(crate) use bulk::quick_entry;
 use crate::vm::activation::Activation;
 use crate::vm::host_func::HostFunc;
 use crate::vm::stack::{STACK_STRIDE, StackHeader};
-use std::arch::global_asm;
+use crate::vm::stubs::CHUNK;
+use std::arch::{asm, global_asm, x86_64::__m128i};
 use std::mem::{MaybeUninit, offset_of, size_of};
+
+mod direct;
+
+pub use direct::{DirectBody, DirectShim};
 
 /// Arguments and results of a call between host and wasm, by the convention's register numbers.
 #[derive(Clone, Copy, Debug)]
@@ -75,19 +86,24 @@ const HEADER_BACK: usize = size_of::<StackHeader>() - 1;
 
 global_asm!(
     r#"
-    .p2align 4
-    .globl craneway_enter
-    // craneway_enter(rdi: *mut Activation, rsi: code, rdx: *mut CallFrame) -> Exit
-craneway_enter:
+    // The host's side of every entry but the inlined one: where `leave` returns to lies at host_sp.
+    .macro craneway_save_host
     push rbp
-    mov rbp, rsp
     push rbx
     push r12
     push r13
     push r14
     push r15
-    sub rsp, 8
+    lea rax, [rip + craneway_left]
+    push rax
     mov [rdi + {HOST_SP}], rsp
+    .endm
+
+    .p2align 4
+    .globl craneway_enter
+    // craneway_enter(rdi: *mut Activation, rsi: code, rdx: *mut CallFrame) -> Exit
+craneway_enter:
+    craneway_save_host
     mov rcx, [rdi + {STACK_BYTES}]
     mov r8, [rdi + {STACK_ARGS}]
     mov r11, rsi
@@ -98,8 +114,12 @@ craneway_enter_wasm_begin:
     push rdi
     push rdx
     test rcx, rcx
-    jnz 3f
-1:  cmp dword ptr [rdi + {VECTORS}], 0
+    jz 2f
+    // Stack arguments, highest first; rcx is a multiple of 16, so the stack stays aligned.
+3:  push qword ptr [r8 + rcx - 8]
+    sub rcx, 8
+    jnz 3b
+2:  cmp dword ptr [rdi + {VECTORS}], 0
     je 2f
     movups xmm0, [r10 + 64]
     movups xmm1, [r10 + 80]
@@ -116,8 +136,7 @@ craneway_enter_wasm_begin:
     mov r8, [r10 + 32]
     mov r9, [r10 + 40]
     call r11
-    .globl craneway_enter_return
-craneway_enter_return:
+    // The host may be another than the one that entered: the call may have been suspended.
     mov r11, [rsp]
     mov r10, [rsp + 8]
     mov [r11], rax
@@ -136,23 +155,13 @@ craneway_enter_return:
     movups [r11 + 144], xmm5
     movups [r11 + 160], xmm6
     movups [r11 + 176], xmm7
-4:  xor eax, eax
-    jmp craneway_leave_with_rax
-    // Stack arguments, highest first; rcx is a multiple of 16, so the stack stays aligned.
-3:  push qword ptr [r8 + rcx - 8]
-    sub rcx, 8
-    jnz 3b
-    jmp 1b
-
-    // A signal handler sends trapped code here with r10 = activation.
-    .globl craneway_leave
-craneway_leave:
-    mov eax, 1
-craneway_leave_with_rax:
-    mov rsp, [r10 + {HOST_SP}]
+4:  mov rsp, [r10 + {HOST_SP}]
     .globl craneway_enter_wasm_end
 craneway_enter_wasm_end:
+    xor r11d, r11d
     add rsp, 8
+craneway_left:
+    mov eax, r11d
     pop r15
     pop r14
     pop r13
@@ -162,18 +171,19 @@ craneway_enter_wasm_end:
     ret
 
     .p2align 4
+    .globl craneway_leave
+    // A signal handler sends trapped code here with r10 = activation.
+craneway_leave:
+    mov r11d, {LEFT}
+craneway_leave_with_status:
+    mov rsp, [r10 + {HOST_SP}]
+    ret
+
+    .p2align 4
     .globl craneway_resume
     // craneway_resume(rdi: *mut Activation) -> Exit: continues behind a host call that was pending
 craneway_resume:
-    push rbp
-    mov rbp, rsp
-    push rbx
-    push r12
-    push r13
-    push r14
-    push r15
-    sub rsp, 8
-    mov [rdi + {HOST_SP}], rsp
+    craneway_save_host
     mov r10, rdi
     mov rbp, [r10 + {WASM_FP}]
     mov rsp, [r10 + {WASM_SP}]
@@ -189,19 +199,11 @@ craneway_resume:
     // craneway_resume_at_handler(rdi: *mut Activation) -> Exit: the pending host call threw, and a
     // handler of this activation was found
 craneway_resume_at_handler:
-    push rbp
-    mov rbp, rsp
-    push rbx
-    push r12
-    push r13
-    push r14
-    push r15
-    sub rsp, 8
-    mov [rdi + {HOST_SP}], rsp
+    craneway_save_host
     mov r10, rdi
     jmp craneway_to_handler
 
-    .p2align 4
+    .p2align 6
     .globl craneway_call_host
     // Reached from a host stub; r11 = its data {{ this address, *const HostFunc }}, rdi = caller's vmctx.
 craneway_call_host:
@@ -217,21 +219,13 @@ craneway_call_host:
     mov [rsp + 40], r9
     mov [rsp + {FUNC}], r11
     cmp byte ptr [r11 + {HF_VECTORS}], 0
-    je 1f
-    movups [rsp + 64], xmm0
-    movups [rsp + 80], xmm1
-    movups [rsp + 96], xmm2
-    movups [rsp + 112], xmm3
-    movups [rsp + 128], xmm4
-    movups [rsp + 144], xmm5
-    movups [rsp + 160], xmm6
-    movups [rsp + 176], xmm7
-1:  mov r10, rsp
+    jne 8f
+3:  mov r10, rsp
     or r10, {STRIDE_MASK}
     mov r10, [r10 - {HEADER_BACK} + {HEADER_ACTIVATION}]
     mov [r10 + {WASM_SP}], rsp
     mov [r10 + {WASM_FP}], rbp
-2:  mov rsi, rdi
+4:  mov rsi, rdi
     mov rdi, r11
     mov rdx, rsp
     lea rcx, [rbp + 16]
@@ -240,16 +234,14 @@ craneway_call_host:
     push r10
     push r10
     call [r11 + {HF_SHIM}]
-    pop r10
-    pop r10
-    mov rsp, [r10 + {WASM_SP}]
     test eax, eax
     jnz 5f
+    lea rsp, [rbp - {FRAME}]
 craneway_host_results:
     mov r11, [rsp + {FUNC}]
     cmp byte ptr [r11 + {HF_VECTORS}], 0
-    jne 4f
-3:  mov rax, [rsp]
+    jne 6f
+2:  mov rax, [rsp]
     mov rcx, [rsp + 8]
     mov rdx, [rsp + 16]
     mov rsi, [rsp + 24]
@@ -259,9 +251,13 @@ craneway_host_results:
     mov rsp, rbp
     pop rbp
     test r11d, r11d
-    jnz 6f
+    jnz 7f
     ret
-4:  movups xmm0, [rsp + 64]
+    // The callee pops its stack arguments in this convention.
+7:  pop r10
+    add rsp, r11
+    jmp r10
+6:  movups xmm0, [rsp + 64]
     movups xmm1, [rsp + 80]
     movups xmm2, [rsp + 96]
     movups xmm3, [rsp + 112]
@@ -269,18 +265,25 @@ craneway_host_results:
     movups xmm5, [rsp + 144]
     movups xmm6, [rsp + 160]
     movups xmm7, [rsp + 176]
+    jmp 2b
+8:  movups [rsp + 64], xmm0
+    movups [rsp + 80], xmm1
+    movups [rsp + 96], xmm2
+    movups [rsp + 112], xmm3
+    movups [rsp + 128], xmm4
+    movups [rsp + 144], xmm5
+    movups [rsp + 160], xmm6
+    movups [rsp + 176], xmm7
     jmp 3b
-    // The callee pops its stack arguments in this convention.
-6:  pop r10
-    add rsp, r11
-    jmp r10
     // Outcomes other than Return.
-5:  cmp eax, 1
+5:  pop r10
+    mov rsp, [r10 + {WASM_SP}]
+    cmp eax, 1
     je craneway_leave
     cmp eax, 2
-    je 7f
+    je 2f
     cmp eax, 3
-    je 8f
+    je 3f
 craneway_to_handler:
     // Resume: an exception handler; the payload registers of this convention are rax and rdx.
     mov rax, [r10 + {RESUME}]
@@ -290,19 +293,59 @@ craneway_to_handler:
     mov rbp, [r10 + {RESUME} + 32]
     jmp r11
     // Pending: wasm's callee-saved registers wait in the HostFrame.
-7:  mov [rsp + {SAVED}], rbx
+2:  mov [rsp + {SAVED}], rbx
     mov [rsp + {SAVED} + 8], r12
     mov [rsp + {SAVED} + 16], r13
     mov [rsp + {SAVED} + 24], r14
     mov [rsp + {SAVED} + 32], r15
-    mov eax, 2
-    jmp craneway_leave_with_rax
+    mov r11d, {PENDING}
+    jmp craneway_leave_with_status
     // Again: the shim is called anew on the same frame.
-8:  mov r11, [rsp + {FUNC}]
+3:  mov r11, [rsp + {FUNC}]
     mov rdi, [rsp]
-    jmp 2b
+    jmp 4b
     .globl craneway_call_host_end
 craneway_call_host_end:
+
+    .p2align 4
+    .globl craneway_direct_exit
+    // A direct stub's shim did not return normally: eax = outcome, the stack is as the stub left it.
+craneway_direct_exit:
+    mov r10, [rsp + 8]
+    cmp eax, 1
+    je craneway_leave
+    jmp craneway_to_handler
+
+    .p2align 6
+    .globl craneway_direct_stub
+    // Copied, never run here: the code of each direct stub. Its data, {CHUNK} bytes further on, is
+    // {{ shim, *const HostFunc, craneway_direct_exit }}. Wasm's argument registers are the shim's;
+    // function and activation are its first two stack arguments. Where the shim is within reach the
+    // copy calls it directly. Its push is to the 16 bytes that hold the return address, so the wasm
+    // stack cannot end here, and the trap handler need not know it.
+craneway_direct_stub:
+9:  push rbp
+    mov rbp, rsp
+    mov rax, rsp
+    or rax, {STRIDE_MASK}
+    mov r10, [rax - {HEADER_BACK} + {HEADER_ACTIVATION}]
+    mov [r10 + {WASM_SP}], rsp
+    mov [r10 + {WASM_FP}], rbp
+    mov rsp, [r10 + {HOST_SP}]
+    push r10
+    push qword ptr [rip + 9b + {CHUNK} + 8]
+    .globl craneway_direct_call
+craneway_direct_call:
+    call qword ptr [rip + 9b + {CHUNK}]
+    test eax, eax
+    jnz 2f
+    mov rax, rdx
+    mov rsp, rbp
+    pop rbp
+    ret
+2:  jmp qword ptr [rip + 9b + {CHUNK} + 16]
+    .globl craneway_direct_stub_end
+craneway_direct_stub_end:
 "#,
     HOST_SP = const offset_of!(Activation, host_sp),
     ENTRY_SP = const offset_of!(Activation, entry_sp),
@@ -321,6 +364,9 @@ craneway_call_host_end:
     STRIDE_MASK = const STACK_STRIDE - 1,
     HEADER_BACK = const HEADER_BACK,
     HEADER_ACTIVATION = const offset_of!(StackHeader, activation),
+    LEFT = const exit::LEFT,
+    PENDING = const exit::PENDING,
+    CHUNK = const CHUNK,
 );
 
 /// How `enter` or `resume` came back.
@@ -350,10 +396,94 @@ unsafe extern "C" {
     pub(crate) fn craneway_resume_at_handler(activation: *mut Activation) -> u32;
     fn craneway_call_host();
     fn craneway_call_host_end();
+    fn craneway_direct_exit();
+    fn craneway_direct_call();
+    fn craneway_direct_stub();
+    fn craneway_direct_stub_end();
     fn craneway_enter_wasm_begin();
     fn craneway_enter_wasm_end();
-    fn craneway_enter_return();
     fn craneway_leave();
+}
+
+/// The inlined entry. rbp and rbx cannot be operands, so they are saved by hand; rbx, which wasm
+/// preserves, holds the host's stack pointer. A call that leaves restores nothing else, hence r12 to
+/// r15 are outputs. Label 3 is where it comes back, with r11 = how.
+macro_rules! enter {
+    ($activation:ident, $entry_sp:ident, $code:ident, $int:ident, $status:ident, $($vectors:tt)*) => {
+        asm!(
+            "push rbp",
+            "push rbx",
+            "lea r12, [rip + 3f]",
+            "push r12",
+            "push r12",
+            "mov [r10 + {HOST_SP}], rsp",
+            "mov rbx, rsp",
+            "mov rsp, rax",
+            "call r11",
+            "lea rsp, [rbx + 8]",
+            "xor r11d, r11d",
+            "3:",
+            "add rsp, 8",
+            "pop rbx",
+            "pop rbp",
+            HOST_SP = const offset_of!(Activation, host_sp),
+            inout("rax") $entry_sp => $int[0],
+            inout("rdi") $int[0] => $int[4],
+            inout("rsi") $int[1] => $int[3],
+            inout("rdx") $int[2] => $int[2],
+            inout("rcx") $int[3] => $int[1],
+            inout("r8") $int[4] => $int[5],
+            inout("r9") $int[5] => _,
+            inout("r10") $activation => _,
+            inout("r11") $code => $status,
+            out("r12") _,
+            out("r13") _,
+            out("r14") _,
+            out("r15") _,
+            $($vectors)*
+            clobber_abi("sysv64"),
+        )
+    };
+}
+
+/// Switches to the wasm stack at `entry_sp` and calls `code` with the registers of `frame`, which
+/// holds the results afterwards. Only for synchronous calls: it returns to the stack that it left.
+///
+/// # Safety
+/// `entry_sp` is a multiple of 16 on the wasm stack whose innermost activation `activation` is, with
+/// room below for a return address; `code` takes what `frame` holds, all of it in registers, and uses
+/// vector registers only if `VECTORS`.
+#[inline(always)]
+pub(crate) unsafe fn enter_in_registers<const VECTORS: bool>(
+    activation: *mut Activation,
+    entry_sp: usize,
+    code: usize,
+    frame: &mut CallFrame,
+) -> u32 {
+    let status: usize;
+    let int = &mut frame.int;
+    if VECTORS {
+        // SAFETY: a register image is 16 bytes whatever its type.
+        let vec = unsafe { &mut *(&raw mut frame.vec).cast::<[MaybeUninit<__m128i>; 8]>() };
+        // SAFETY: the caller's promise; registers are saved as the macro says.
+        unsafe {
+            enter!(
+                activation, entry_sp, code, int, status,
+                inout("xmm0") vec[0],
+                inout("xmm1") vec[1],
+                inout("xmm2") vec[2],
+                inout("xmm3") vec[3],
+                inout("xmm4") vec[4],
+                inout("xmm5") vec[5],
+                inout("xmm6") vec[6],
+                inout("xmm7") vec[7],
+            );
+        }
+    } else {
+        // SAFETY: as above.
+        unsafe { enter!(activation, entry_sp, code, int, status,) };
+    }
+    status as u32
 }
 
 /// Address that every host stub jumps to.
@@ -367,11 +497,6 @@ pub(crate) fn offset_in_call_host(pc: usize) -> Option<u32> {
     range.contains(&pc).then(|| (pc - range.start) as u32)
 }
 
-/// Return address that ends the frames of an activation.
-pub(crate) fn enter_return_address() -> usize {
-    craneway_enter_return as *const () as usize
-}
-
 /// Whether `pc` is trampoline code that runs on a wasm stack, where only the stack can overflow.
 pub(crate) fn is_trampoline(pc: usize) -> bool {
     let call_host = call_host_address()..craneway_call_host_end as *const () as usize;
@@ -382,27 +507,59 @@ pub(crate) fn is_trampoline(pc: usize) -> bool {
     call_host.contains(&pc) || enter.contains(&pc) || bulk::contains(pc)
 }
 
-/// Bytes of one stub or thunk.
+/// Bytes of a host stub or thunk, and of its data.
 pub(crate) const STUB_BYTES: usize = 16;
+/// Bytes of a direct stub, and of its data: a cache line.
+pub(crate) const DIRECT_STUB_BYTES: usize = 64;
 
-/// `lea r11, [rip + distance]; jmp [r11]`: the data entry `distance` behind the stub holds
+/// `lea r11, [rip + CHUNK]; jmp [r11]`: the data entry `CHUNK` bytes behind the stub holds
 /// `{ call_host, &HostFunc }`.
-pub(crate) fn host_stub(distance: u32) -> [u8; STUB_BYTES] {
-    let mut code = [0xcc; STUB_BYTES];
+pub(crate) fn host_stub() -> Vec<u8> {
+    let mut code = vec![0xcc; STUB_BYTES];
     code[..3].copy_from_slice(&[0x4c, 0x8d, 0x1d]);
-    code[3..7].copy_from_slice(&(distance - 7).to_le_bytes());
+    code[3..7].copy_from_slice(&(CHUNK as u32 - 7).to_le_bytes());
     code[7..10].copy_from_slice(&[0x41, 0xff, 0x23]);
     code
 }
 
-/// `mov rdi, [rip + distance]; jmp [rip + distance + 8]`: the data entry holds `{ vmctx, code }`.
-pub(crate) fn thunk(distance: u32) -> [u8; STUB_BYTES] {
-    let mut code = [0xcc; STUB_BYTES];
+/// `mov rdi, [rip + CHUNK]; jmp [rip + CHUNK + 8]`: the data entry holds `{ vmctx, code }`.
+pub(crate) fn thunk() -> Vec<u8> {
+    let mut code = vec![0xcc; STUB_BYTES];
     code[..3].copy_from_slice(&[0x48, 0x8b, 0x3d]);
-    code[3..7].copy_from_slice(&(distance - 7).to_le_bytes());
+    code[3..7].copy_from_slice(&(CHUNK as u32 - 7).to_le_bytes());
     code[7..9].copy_from_slice(&[0xff, 0x25]);
-    code[9..13].copy_from_slice(&(distance + 8 - 13).to_le_bytes());
+    code[9..13].copy_from_slice(&(CHUNK as u32 + 8 - 13).to_le_bytes());
     code
+}
+
+/// The code of a direct stub: position-independent, so a copy of what was assembled.
+pub(crate) fn direct_stub() -> Vec<u8> {
+    let start = craneway_direct_stub as *const u8;
+    let len = craneway_direct_stub_end as *const () as usize - start as usize;
+    // SAFETY: the assembled template lies between its two labels and is readable.
+    let template = unsafe { std::slice::from_raw_parts(start, len) };
+    let mut code = template.to_vec();
+    assert!(
+        code.len() <= DIRECT_STUB_BYTES,
+        "the template outgrew its slot"
+    );
+    code.resize(DIRECT_STUB_BYTES, 0xcc);
+    code
+}
+
+/// What the direct stub at `stub` has instead of its indirect call if `target` is within reach: at
+/// which offset, and the bytes: a prefix without effect, `call rel32`.
+pub(crate) fn direct_call(stub: usize, target: usize) -> Option<(usize, [u8; 6])> {
+    let offset =
+        craneway_direct_call as *const () as usize - craneway_direct_stub as *const () as usize;
+    let next = (stub + offset + 6) as i64;
+    let [a, b, c, d] = i32::try_from(target as i64 - next).ok()?.to_le_bytes();
+    Some((offset, [0x67, 0xe8, a, b, c, d]))
+}
+
+/// Where a direct stub goes when its shim does not return normally.
+pub(crate) fn direct_exit_address() -> usize {
+    craneway_direct_exit as *const () as usize
 }
 
 /// The registers of an interrupted context that traps are concerned with.

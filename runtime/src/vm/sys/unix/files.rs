@@ -8,7 +8,6 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::ptr::null_mut;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A whole file in memory, readable; parts may be made executable. Unmapped on drop.
@@ -28,17 +27,8 @@ impl FileMap {
     /// under references to it, and a page behind a new end is a SIGBUS.
     pub(crate) unsafe fn new(file: File) -> io::Result<FileMap> {
         let len = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
-        // SAFETY: a new mapping where the kernel chooses.
-        let base = unsafe {
-            mmap(
-                null_mut(),
-                len,
-                ProtFlags::READ,
-                MapFlags::PRIVATE,
-                &file,
-                0,
-            )?
-        } as usize;
+        // SAFETY: the caller's promise.
+        let base = unsafe { super::near::map_file(file.as_fd(), len)? };
         Ok(FileMap {
             base,
             len,

@@ -3,6 +3,7 @@
 use region::{Allocation, Protection};
 use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
 
 fn to_io(e: region::Error) -> io::Error {
@@ -136,18 +137,20 @@ pub(crate) unsafe fn throw_away(base: usize, bytes: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// Generated-once code followed, at a fixed distance, by data that the code reads.
+/// Code, followed at a fixed distance by data that it reads; near our own code if there is room.
 ///
 /// ```text
-///   code: RX, the same bytes in every slot │ data: R    … and elsewhere the same data pages: RW
-///   ◄──────────── bytes ─────────────────► │ ◄ bytes ►
+///   code: RX     │ data: R      … and elsewhere the same data pages: RW
+///   ◄── bytes ─► │ ◄── bytes ►
 /// ```
-/// The writable view lies at another address, so a stray index near the code cannot reach it.
+/// The writable view lies at another address, so a stray index near the code cannot reach it. Code
+/// has none: it is written through the file.
 pub(crate) struct CodeAlias {
     /// First byte of the code.
     pub(crate) code: usize,
     /// First byte of the writable view of the data.
     pub(crate) data: usize,
+    file: OwnedFd,
 }
 
 impl CodeAlias {
@@ -157,11 +160,8 @@ impl CodeAlias {
         let bytes = code.len();
         let fd = memfd_create("craneway-stubs", MemfdFlags::CLOEXEC)?;
         ftruncate(&fd, 2 * bytes as u64)?;
-        let mut written = 0;
-        while written < bytes {
-            written += rustix::io::pwrite(&fd, &code[written..], written as u64)?;
-        }
-        let range = reserve_aligned(2 * bytes, page_size())?;
+        write_all(&fd, code, 0)?;
+        let range = super::near::reserve_for_code(2 * bytes)?;
         let at = range as *mut libc::c_void;
         let (rx, r) = (ProtFlags::READ | ProtFlags::EXEC, ProtFlags::READ);
         let fixed = MapFlags::SHARED | MapFlags::FIXED;
@@ -183,6 +183,20 @@ impl CodeAlias {
         Ok(CodeAlias {
             code: range,
             data: data as usize,
+            file: fd,
         })
     }
+
+    /// Replaces code that has never been run, `offset` bytes from the first.
+    pub(crate) fn write_code(&self, offset: usize, code: &[u8]) -> io::Result<()> {
+        write_all(&self.file, code, offset)
+    }
+}
+
+fn write_all(file: &OwnedFd, bytes: &[u8], at: usize) -> io::Result<()> {
+    let mut written = 0;
+    while written < bytes.len() {
+        written += rustix::io::pwrite(file, &bytes[written..], (at + written) as u64)?;
+    }
+    Ok(())
 }

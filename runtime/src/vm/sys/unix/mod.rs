@@ -2,6 +2,7 @@
 
 mod files;
 mod memory;
+mod near;
 mod signals;
 mod thread;
 
@@ -10,5 +11,6 @@ pub(crate) use memory::{
     CodeAlias, Reservation, make_accessible, make_inaccessible, make_read_only, make_zero,
     page_size, reserve_aligned, throw_away,
 };
+pub(crate) use near::NearCode;
 pub(crate) use signals::{Fault, fault, install_handlers};
 pub(crate) use thread::{prepare_thread, stack_left};

@@ -26,22 +26,22 @@ impl Drop for AltStack {
 }
 
 thread_local! {
-    /// Lowest address of this thread's own stack; 0 before it was prepared.
-    static STACK_LOW: Cell<usize> = const { Cell::new(0) };
+    /// Lowest address of this thread's own stack; the highest of all before it was prepared.
+    static STACK_LOW: Cell<usize> = const { Cell::new(usize::MAX) };
     static ALT: RefCell<Option<AltStack>> = const { RefCell::new(None) };
 }
 
 /// Readies the calling thread for wasm: cheap after the first time.
 #[inline]
 pub(crate) fn prepare_thread() -> io::Result<()> {
-    if STACK_LOW.get() != 0 {
+    if STACK_LOW.get() != usize::MAX {
         Ok(())
     } else {
         prepare()
     }
 }
 
-/// Bytes left of the thread's own stack below the caller's frame; the thread was prepared.
+/// Bytes left of the thread's own stack below the caller's frame; none before it was prepared.
 #[inline]
 pub(crate) fn stack_left() -> usize {
     let here = 0u8;
