@@ -73,7 +73,7 @@ pub struct WithCaller<P>(PhantomData<P>);
 
 macro_rules! closures {
     ($($name:ident)*) => {
-        #[allow(non_snake_case)]
+        #[allow(non_snake_case, reason = "a value has the name of its type")]
         impl<T: 'static, Fun, $($name: WasmTy,)* R: WasmRet> IntoFunc<T, ($($name,)*), R> for Fun
         where Fun: Fn($($name),*) -> R + Send + Sync + 'static
         {
@@ -83,7 +83,7 @@ macro_rules! closures {
             fn invoke(&self, _: Caller<'_, T>, ($($name,)*): Self::Args) -> R { self($($name),*) }
         }
 
-        #[allow(non_snake_case)]
+        #[allow(non_snake_case, reason = "a value has the name of its type")]
         impl<T: 'static, Fun, $($name: WasmTy,)* R: WasmRet> IntoFunc<T, WithCaller<($($name,)*)>, R> for Fun
         where Fun: Fn(Caller<'_, T>, $($name),*) -> R + Send + Sync + 'static
         {
