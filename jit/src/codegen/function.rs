@@ -18,6 +18,9 @@ use cranelift_frontend::FunctionBuilderContext;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use wasmparser::FuncValidatorAllocations;
 
+/// Targets in the tables of a function whose code comes with a list of its blocks.
+const MAX_LISTED_TARGETS: usize = 10_000;
+
 /// A function's machine code with everything the linker needs.
 pub(crate) struct CompiledFunction {
     /// Function index in the module.
@@ -284,9 +287,12 @@ fn generate(
 ) -> Result<(), Failure> {
     see("translated", context);
     let mut control = ControlPlane::default();
+    let tables = context.func.dfg.jump_tables.values();
+    let listed = tables.map(|t| t.as_slice().len()).sum::<usize>() <= MAX_LISTED_TARGETS;
+    let compile = if listed { &isas.none } else { &isas.unlisted };
     let (prepare, finish): (&dyn TargetIsa, &dyn TargetIsa) = match plan {
-        Plan::Speed => (&*isas.speed, &*isas.none),
-        Plan::None | Plan::InFrame => (&*isas.plain, &*isas.none),
+        Plan::Speed => (&*isas.speed, &**compile),
+        Plan::None | Plan::InFrame => (&*isas.plain, &**compile),
         Plan::SinglePass => (&*isas.plain, &*isas.single_pass),
     };
     context

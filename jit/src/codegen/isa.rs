@@ -1,5 +1,6 @@
-//! The code generator's configurations. They differ only in optimisation level, register allocator
-//! and NaN canonicalisation, so that IR prepared under one can be compiled under another.
+//! The code generator's configurations. They differ only in optimisation level, register allocator,
+//! NaN canonicalisation and in whether blocks are listed, so that IR prepared under one can be
+//! compiled under another.
 
 use crate::error::{CompileError, CompileErrorKind};
 use crate::settings::Settings;
@@ -14,6 +15,10 @@ pub(crate) struct Isas {
     pub(crate) plain: OwnedTargetIsa,
     /// Compiles prepared IR.
     pub(crate) none: OwnedTargetIsa,
+    /// As `none`, but the code does not come with a list of its blocks. Making one takes time that
+    /// grows with the square of how many blocks in a row come to nothing, as the ways out of a
+    /// large table do.
+    pub(crate) unlisted: OwnedTargetIsa,
     /// Compiles prepared IR with the allocator whose time is linear.
     pub(crate) single_pass: OwnedTargetIsa,
 }
@@ -31,11 +36,15 @@ impl Isas {
         machine: impl Fn() -> Result<isa::Builder, CompileError>,
     ) -> Result<Isas, CompileError> {
         let nans = settings.nan_canonicalization;
+        let make = |opt_level, allocator, nans, lists| {
+            build(machine()?, settings, opt_level, allocator, nans, lists)
+        };
         Ok(Isas {
-            speed: build(machine()?, settings, "speed", "backtracking", nans)?,
-            plain: build(machine()?, settings, "none", "backtracking", nans)?,
-            none: build(machine()?, settings, "none", "backtracking", false)?,
-            single_pass: build(machine()?, settings, "none", "single_pass", false)?,
+            speed: make("speed", "backtracking", nans, true)?,
+            plain: make("none", "backtracking", nans, true)?,
+            none: make("none", "backtracking", false, true)?,
+            unlisted: make("none", "backtracking", false, false)?,
+            single_pass: make("none", "single_pass", false, false)?,
         })
     }
 
@@ -86,6 +95,7 @@ fn build(
     opt_level: &str,
     allocator: &str,
     canonicalize_nans: bool,
+    lists_blocks: bool,
 ) -> Result<OwnedTargetIsa, CompileError> {
     let bool_text = |b: bool| if b { "true" } else { "false" };
     let mut flags = settings::builder();
@@ -101,7 +111,7 @@ fn build(
         ("unwind_info", "false"),
         ("is_pic", "false"),
         ("use_colocated_libcalls", "true"),
-        ("machine_code_cfg_info", "true"),
+        ("machine_code_cfg_info", bool_text(lists_blocks)),
     ];
     for (name, value) in values {
         flags

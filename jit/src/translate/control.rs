@@ -14,6 +14,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use wasmparser::{BlockType, BrTable};
 
+/// So many entries of a `br_table` for one label share the way there; fewer have code of their own.
+const SHARED_EDGE: u32 = 16;
+
 type Types<'a> = Cow<'a, [ValType]>;
 
 fn block_args(values: &[Value]) -> Vec<BlockArg> {
@@ -269,13 +272,20 @@ impl<'a> FuncTranslator<'a> {
         let index = self.pop1();
         let (_, arity) = self.label(targets.default());
         let args = block_args(&self.pop_many(arity));
-        // Labels with arguments get one block each that passes them, so that the size of the
-        // table does not multiply with the number of arguments.
+        // The validator has read the same bytes.
+        let depths = || targets.targets().map_while(Result::ok);
+        let mut entries: HashMap<u32, u32> = HashMap::from([(targets.default(), 1)]);
+        for depth in depths() {
+            *entries.entry(depth).or_default() += 1;
+        }
+        // Labels that carry values or have many entries get one block each on the way, so that the
+        // size of the table does not multiply with the number of operands, nor with that of the
+        // locals that differ at the label.
         let mut edges: HashMap<u32, Block> = HashMap::new();
         let mut ordered = Vec::new();
         let mut entry = |translator: &mut Self, depth: u32| {
             *edges.entry(depth).or_insert_with(|| {
-                if arity == 0 {
+                if arity == 0 && entries[&depth] < SHARED_EDGE {
                     return translator.label(depth).0;
                 }
                 let edge = translator.builder.create_block();
@@ -284,12 +294,7 @@ impl<'a> FuncTranslator<'a> {
             })
         };
         let default = entry(self, targets.default());
-        let mut table = Vec::with_capacity(targets.len() as usize);
-        for depth in targets.targets() {
-            // The validator has read the same bytes.
-            let Ok(depth) = depth else { break };
-            table.push(entry(self, depth));
-        }
+        let table: Vec<Block> = depths().map(|depth| entry(self, depth)).collect();
         self.emit_br_table(index, default, &table);
         for (edge, depth) in ordered {
             self.builder.switch_to_block(edge);
