@@ -260,6 +260,7 @@ fn same_state(oracle: &mut dyn Running, subject: &mut dyn Running, all: bool) ->
 #[cfg(test)]
 mod tests {
     use super::super::case::{Settings, settings_of_users};
+    use super::super::host::{MOST_BYTES, MOST_ELEMENTS};
     use super::super::testing::wasm;
     use super::super::{instrument, oracle::Oracle, script, subject::Subject};
     use super::*;
@@ -345,6 +346,72 @@ mod tests {
         for (body, part) in others {
             let message = compare(&plain, &function(body)).0.unwrap_err();
             assert!(message.contains(part), "{message}");
+        }
+    }
+
+    /// A table of functions that are no exports but for the last.
+    fn table(elements: &str, body: &str) -> String {
+        format!(
+            r#"(module (table (export "t") 8 funcref) (elem (i32.const 1) func {elements})
+                (elem declare func $a $b $c) (func $a) (func $b) (func $c (export "c"))
+                (func (export "f") (param i32) (result i32)
+                    (call $store (local.get 0)) (i32.const 0))
+                (func $store (param i32) {body}))"#
+        )
+    }
+
+    #[test]
+    fn which_function_an_element_is_matters() {
+        let nothing = table("$a $b $c", "");
+        assert_eq!(compare(&nothing, &nothing).0, Ok(()));
+        let a = table("$a $b $c", "(table.set (i32.const 5) (ref.func $a))");
+        assert_eq!(compare(&a, &a).0, Ok(()));
+        for (other, part) in [
+            (
+                table("$a $b $c", "(table.set (i32.const 5) (ref.func $b))"),
+                "element 5",
+            ),
+            (
+                table("$a $b $c", "(table.set (i32.const 6) (ref.func $a))"),
+                "element 5",
+            ),
+            (
+                table("$a $b $a", "(table.set (i32.const 5) (ref.func $a))"),
+                "element 3",
+            ),
+            (
+                table("$c $b $a", "(table.set (i32.const 5) (ref.func $a))"),
+                "element 1",
+            ),
+        ] {
+            let message = compare(&a, &other).0.unwrap_err();
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn growth_ends_at_the_same_size() {
+        // Beyond our limit, but not beyond the oracle's.
+        let beyond = "(table.grow (ref.null func) (i32.const 10094832))";
+        // Up to the limit that both are given, and beyond it.
+        let edge = format!(
+            "(table.grow (ref.null func) (i32.const {}))",
+            MOST_ELEMENTS - 2
+        );
+        for body in [beyond, &edge] {
+            let text = format!(
+                r#"(module (table (export "t") 2 funcref) (func (export "f") (result i32) {body}))"#
+            );
+            assert_eq!(compare(&text, &text).0, Ok(()), "{body}");
+        }
+        let pages = MOST_BYTES / 65536;
+        for pages in [pages / 3, pages - 1, pages, 50_000] {
+            let text = format!(
+                r#"(module (memory (export "m") 1)
+                    (func (export "f") (result i32) (memory.grow (i32.const {pages}))))"#
+            );
+            let (result, _, _, counts) = compare(&text, &text);
+            assert_eq!((result, counts.results), (Ok(()), 3), "{pages}");
         }
     }
 

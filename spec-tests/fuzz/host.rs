@@ -4,6 +4,12 @@
 use super::rng::Rng;
 use super::value::{Type, Value, argument};
 
+/// Elements of a table, and bytes of a memory, beyond which nothing grows. The specification lets growth fail, and
+/// each engine has limits of its own; under these, which are lower, both have to say the same. The oracle's fuel
+/// suffices to grow to them.
+pub(super) const MOST_ELEMENTS: usize = 100_000;
+pub(super) const MOST_BYTES: usize = 32 << 20;
+
 /// Per-instance state of the host.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Host {
@@ -29,7 +35,8 @@ impl Host {
                     self.mix(x as u64);
                     self.mix((x >> 64) as u64);
                 }
-                Value::Func(present) | Value::Exn(present) => self.mix(u64::from(present)),
+                Value::Exn(present) => self.mix(u64::from(present)),
+                Value::Func(x) => self.mix(x.map_or(u64::MAX, |x| u64::from(x) + 1)),
                 Value::Extern(x) => self.mix(x.map_or(u64::MAX, |x| x + 1)),
             }
         }

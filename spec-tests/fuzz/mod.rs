@@ -9,6 +9,7 @@
 //!   instrument   the oracle's version of a module, which counts instructions
 //!   oracle       wasmi
 //!   subject      craneway, with passes on and off
+//!   names        numbers for functions, by which both say which one a reference is to
 //!   compare      calls under both; results, traps, memories, globals and tables after each
 //!   counts       what the seeds came to; totals sums them over many runs
 //!   minimise     makes a module small that shows a failure; script makes a regression of it
@@ -24,6 +25,7 @@ mod host;
 mod instrument;
 mod minimise;
 mod mutate;
+mod names;
 mod opcodes;
 mod oracle;
 mod rng;

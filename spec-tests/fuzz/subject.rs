@@ -6,13 +6,21 @@ use std::collections::HashMap;
 
 use craneway::{
     AsContext, AsContextMut, Config, Engine, Error, Extern, ExternRef, ExternType, Func, Global,
-    Instance, Memory, Module, OptLevel, PassId, Ref, RefType, Result, Store, Table, Tag,
-    ThrownException, Trap, V128, Val, ValType,
+    Instance, Memory, Module, OptLevel, PassId, Ref, RefType, Result, Store, StoreLimits,
+    StoreLimitsBuilder, Table, Tag, ThrownException, Trap, V128, Val, ValType,
 };
 
 use super::case::Settings;
-use super::host::{self, Host, Order};
+use super::host::{self, Host, MOST_BYTES, MOST_ELEMENTS, Order};
+use super::names::Names;
 use super::value::{Kind, Outcome, Running, Start, State, Type, Value};
+
+/// What a store holds besides instances.
+struct Data {
+    host: Host,
+    names: Names<Func>,
+    limits: StoreLimits,
+}
 
 /// Engines by what a case may ask for; made when first asked for.
 #[derive(Default)]
@@ -123,7 +131,16 @@ impl Subject {
 }
 
 fn start(module: &Module) -> Result<Session> {
-    let mut store = Store::new(module.engine(), Host::default());
+    let limits = StoreLimitsBuilder::new()
+        .table_elements(MOST_ELEMENTS)
+        .memory_size(MOST_BYTES);
+    let data = Data {
+        host: Host::default(),
+        names: Names::default(),
+        limits: limits.build(),
+    };
+    let mut store = Store::new(module.engine(), data);
+    store.limiter(|data| &mut data.limits);
     let mut imports = Vec::new();
     let mut order = Order::default();
     let mut shared: HashMap<String, Extern> = HashMap::new();
@@ -136,6 +153,9 @@ fn start(module: &Module) -> Result<Session> {
             Some(known) => *known,
             None => provide(&mut store, &mut order, ty)?,
         };
+        if let Extern::Func(function) = import {
+            store.data().names.number(function);
+        }
         shared.insert(key, import);
         imports.push(import);
     }
@@ -143,9 +163,15 @@ fn start(module: &Module) -> Result<Session> {
     let mut exports: Vec<(String, Extern)> = instance
         .exports(&mut store)
         .map(|export| (export.name().to_owned(), export.into_extern()))
-        .filter(|(_, export)| !matches!(export, Extern::Func(_)))
         .collect();
     exports.sort_by(|a, b| a.0.cmp(&b.0));
+    exports.retain(|(_, export)| match export {
+        Extern::Func(function) => {
+            store.data().names.number(*function);
+            false
+        }
+        _ => true,
+    });
     let functions = module
         .exports()
         .filter_map(|export| match export.ty() {
@@ -164,14 +190,14 @@ fn start(module: &Module) -> Result<Session> {
     })
 }
 
-fn provide(store: &mut Store<Host>, order: &mut Order, ty: ExternType) -> Result<Extern> {
+fn provide(store: &mut Store<Data>, order: &mut Order, ty: ExternType) -> Result<Extern> {
     Ok(match ty {
         ExternType::Func(ty) => {
             let index = order.function();
             let results: Vec<Type> = ty.results().map(|ty| from_type(&ty)).collect();
             let func = Func::new(&mut *store, ty, move |mut caller, args, out| {
                 let args: Vec<Value> = args.iter().map(|arg| from_val(&caller, arg)).collect();
-                let values = caller.data_mut().call(index, &args, &results);
+                let values = caller.data_mut().host.call(index, &args, &results);
                 for (out, value) in out.iter_mut().zip(values) {
                     *out = to_val(&mut caller, value)?;
                 }
@@ -200,7 +226,7 @@ fn provide(store: &mut Store<Host>, order: &mut Order, ty: ExternType) -> Result
 }
 
 struct Session {
-    store: Store<Host>,
+    store: Store<Data>,
     instance: Instance,
     functions: Vec<(String, Vec<Type>)>,
     /// The exports but for functions, by name.
@@ -223,7 +249,7 @@ impl Running for Session {
     }
 
     fn trace(&self) -> (u64, u64) {
-        self.store.data().trace()
+        self.store.data().host.trace()
     }
 
     fn steps(&self) -> u64 {
@@ -243,7 +269,9 @@ impl Running for Session {
                     let size = table.size(&self.store);
                     let mut elements = Vec::new();
                     for index in 0..size {
-                        elements.push(present(&mut self.store, table, index));
+                        if let Some(element) = table.get(&mut self.store, index) {
+                            elements.push(from_val(&self.store, &element.into()));
+                        }
                     }
                     State::Table(elements)
                 }
@@ -284,13 +312,6 @@ impl Session {
     }
 }
 
-fn present(store: &mut Store<Host>, table: &Table, index: u64) -> bool {
-    matches!(
-        table.get(store, index),
-        Some(Ref::Func(Some(_)) | Ref::Extern(Some(_)) | Ref::Exn(Some(_)))
-    )
-}
-
 fn kind(error: &Error) -> Option<Kind> {
     if error.downcast_ref::<ThrownException>().is_some() {
         return Some(Kind::Exception);
@@ -325,14 +346,16 @@ fn from_type(ty: &ValType) -> Type {
     }
 }
 
-fn from_val(store: impl AsContext, value: &Val) -> Value {
+fn from_val(store: impl AsContext<Data = Data>, value: &Val) -> Value {
     match value {
         Val::I32(x) => Value::I32(*x as u32),
         Val::I64(x) => Value::I64(*x as u64),
         Val::F32(x) => Value::F32(*x),
         Val::F64(x) => Value::F64(*x),
         Val::V128(x) => Value::V128(x.as_u128()),
-        Val::FuncRef(x) => Value::Func(x.is_some()),
+        Val::FuncRef(x) => {
+            Value::Func(x.map(|function| store.as_context().data().names.number(function)))
+        }
         Val::ExternRef(None) => Value::Extern(None),
         Val::ExternRef(Some(x)) => {
             let data = x.data(&store).ok().flatten();
