@@ -59,7 +59,7 @@ pub(crate) struct Mismatch {
     /// What differs, and at which call.
     pub(crate) message: String,
     seed: u64,
-    case: Case,
+    case: Box<Case>,
     /// The calls of the instance that differed.
     calls: Vec<Call>,
 }
@@ -125,7 +125,7 @@ impl Lab {
             Err(Stop::Differs(message)) => Err(Mismatch {
                 message: format!("seed {seed} ({case}): {message}"),
                 seed,
-                case,
+                case: Box::new(case),
                 calls,
             }),
         }
@@ -214,6 +214,8 @@ fn count(case: &Case, mut own: Counts, counts: &mut Counts) {
     }
     if executions > 0 {
         own.opcodes = opcodes::contained(&case.wasm);
+        let shapes = case.shapes.iter();
+        own.shapes = shapes.map(|shape| ((*shape).to_owned(), 1)).collect();
     }
     counts.add(&own);
 }
@@ -229,7 +231,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Makes a mismatch small and saves it as a script among the regressions; says where.
 pub(crate) fn save_small(lab: &Lab, mismatch: &Mismatch) -> String {
-    let mut case = mismatch.case.clone();
+    let mut case = (*mismatch.case).clone();
     let all = &mismatch.calls[..];
     let last = &all[all.len().saturating_sub(1)..];
     let calls = match [last, all]
