@@ -390,6 +390,31 @@ mod tests {
     }
 
     #[test]
+    fn what_the_host_changes_is_seen_in_both() {
+        let text = r#"(module (import "env" "h" (func $h)) (memory (export "m") 1)
+            (global (export "g") (mut i32) (i32.const 5))
+            (table (export "t") 4 funcref) (elem (i32.const 0) func $h $f $k)
+            (func $k (export "k") (result i32) (i32.const 1))
+            (func $f (export "f") (result i32 i32 funcref funcref funcref funcref)
+                (local i32)
+                (loop (call $h)
+                    (local.set 0 (i32.add (local.get 0) (i32.const 1)))
+                    (br_if 0 (i32.lt_u (local.get 0) (i32.const 20))))
+                (global.get 0) (memory.size) (table.get (i32.const 0)) (table.get (i32.const 1))
+                (table.get (i32.const 2)) (table.get (i32.const 3))))"#;
+        let (result, _, made, counts) = compare(text, text);
+        assert_eq!((result, counts.results), (Ok(()), 3));
+        let first = made.iter().find(|made| made.name == "f");
+        let Some(Outcome::Values(values)) = first.map(|made| &made.want) else {
+            panic!("no values: {made:?}");
+        };
+        assert_ne!(values[0], Value::I32(5), "no global was set");
+        assert_ne!(values[1], Value::I32(1), "the memory did not grow");
+        let order = [Some(0), Some(1), Some(2), None].map(Value::Func);
+        assert_ne!(values[2..], order, "no elements changed places");
+    }
+
+    #[test]
     fn growth_ends_at_the_same_size() {
         // Beyond our limit, but not beyond the oracle's.
         let beyond = "(table.grow (ref.null func) (i32.const 10094832))";

@@ -11,6 +11,7 @@
 //!   subject      craneway, with passes on and off
 //!   names        numbers for functions, by which both say which one a reference is to
 //!   compare      calls under both; results, traps, memories, globals and tables after each
+//!   panics       counts panics, also those that the compiler catches
 //!   counts       what the seeds came to; totals sums them over many runs
 //!   minimise     makes a module small that shows a failure; script makes a regression of it
 //! ```
@@ -28,6 +29,7 @@ mod mutate;
 mod names;
 mod opcodes;
 mod oracle;
+mod panics;
 mod rng;
 mod script;
 mod smith;
@@ -92,6 +94,7 @@ fn case(seed: u64) -> Case {
 impl Lab {
     /// Engines for any number of seeds.
     pub(crate) fn new() -> Self {
+        panics::watch();
         Self {
             oracle: oracle::Oracle::new(),
             subject: subject::Subject::default(),
@@ -138,11 +141,18 @@ impl Lab {
         work: &mut dyn FnMut(Pair<'_>) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         let compile = || {
-            guarded(|| {
+            let before = panics::count();
+            let compiled = guarded(|| {
                 self.subject
                     .compile(&case.wasm, case.settings)
                     .map_err(Stop::Differs)
-            })
+            })?;
+            match panics::count() - before {
+                0 => Ok(compiled),
+                n => Err(Stop::Differs(format!(
+                    "the compiler panicked {n} times and made do with less optimisation"
+                ))),
+            }
         };
         if case.source == Source::Own {
             // What is not supported, such as a shared memory, is refused at any level.

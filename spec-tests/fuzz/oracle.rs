@@ -9,7 +9,7 @@ use wasmi::{
     Nullable, Ref, Store, StoreLimits, StoreLimitsBuilder, Table, TrapCode, V128, Val, ValType,
 };
 
-use super::host::{self, Host, MOST_BYTES, MOST_ELEMENTS, Order};
+use super::host::{self, Effect, FEW_PAGES, Host, MOST_BYTES, MOST_ELEMENTS, Order};
 use super::instrument::STEPS;
 use super::names::Names;
 use super::value::{Kind, Outcome, Running, Start, State, Type, Value};
@@ -23,6 +23,8 @@ struct Data {
     /// Handles of functions cannot be compared but by what they print.
     names: Names<String>,
     limits: StoreLimits,
+    /// What the host may change.
+    exports: Vec<Extern>,
 }
 
 /// The engine.
@@ -53,6 +55,7 @@ impl Oracle {
             host: Host::default(),
             names: Names::default(),
             limits: limits.build(),
+            exports: Vec::new(),
         };
         let mut store = Store::new(&self.engine, data);
         store.limiter(|data| &mut data.limits);
@@ -90,6 +93,7 @@ impl Oracle {
                 }
                 let steps = exports.iter().position(|(name, _)| name == STEPS);
                 let steps = steps.and_then(|at| exports.remove(at).1.into_global());
+                store.data_mut().exports = exports.iter().map(|export| export.1).collect();
                 Start::Running(Box::new(Session {
                     store,
                     instance,
@@ -118,6 +122,9 @@ fn provide(store: &mut Store<Data>, order: &mut Order, ty: &ExternType) -> Resul
                     let values = caller.data_mut().host.call(index, &args, &results);
                     for (out, value) in out.iter_mut().zip(values) {
                         *out = to_val(&mut caller, value);
+                    }
+                    for export in caller.data().exports.clone() {
+                        affect(&mut caller, export);
                     }
                     Ok(())
                 },
@@ -222,6 +229,37 @@ impl Running for Session {
             (name.as_str(), state)
         });
         all.collect()
+    }
+}
+
+/// Does to an export what the host's call does.
+fn affect(mut store: impl wasmi::AsContextMut<Data = Data>, export: Extern) {
+    let effect = store.as_context().data().host.effect();
+    match (effect, export) {
+        (Effect::Byte(at, value), Extern::Memory(memory)) => {
+            if let Some(byte) = memory.data_mut(store.as_context_mut()).get_mut(at) {
+                *byte = value;
+            }
+        }
+        (Effect::Global(value), Extern::Global(global)) => {
+            let ty = global.ty(&store);
+            if ty.content() == ValType::I32 && ty.mutability().is_mut() {
+                // Of that type and mutable: it cannot fail.
+                let _ = global.set(&mut store, Val::I32(value as i32));
+            }
+        }
+        (Effect::Swap(a, b), Extern::Table(table)) => {
+            if let (Some(first), Some(second)) = (table.get(&store, a), table.get(&store, b)) {
+                // Both elements are there and of the table's type: it cannot fail.
+                let _ = table.set(&mut store, a, second);
+                let _ = table.set(&mut store, b, first);
+            }
+        }
+        (Effect::Grow, Extern::Memory(memory)) if memory.size(&store) < FEW_PAGES => {
+            // A memory at its maximum stays as it is.
+            let _ = memory.grow(&mut store, 1);
+        }
+        _ => {}
     }
 }
 

@@ -6,12 +6,12 @@ use std::collections::HashMap;
 
 use craneway::{
     AsContext, AsContextMut, Config, Engine, Error, Extern, ExternRef, ExternType, Func, Global,
-    Instance, Memory, Module, OptLevel, PassId, Ref, RefType, Result, Store, StoreLimits,
-    StoreLimitsBuilder, Table, Tag, ThrownException, Trap, V128, Val, ValType,
+    Instance, Memory, Module, Mutability, OptLevel, PassId, Ref, RefType, Result, Store,
+    StoreLimits, StoreLimitsBuilder, Table, Tag, ThrownException, Trap, V128, Val, ValType,
 };
 
 use super::case::Settings;
-use super::host::{self, Host, MOST_BYTES, MOST_ELEMENTS, Order};
+use super::host::{self, Effect, FEW_PAGES, Host, MOST_BYTES, MOST_ELEMENTS, Order};
 use super::names::Names;
 use super::value::{Kind, Outcome, Running, Start, State, Type, Value};
 
@@ -20,6 +20,8 @@ struct Data {
     host: Host,
     names: Names<Func>,
     limits: StoreLimits,
+    /// What the host may change.
+    exports: Vec<Extern>,
 }
 
 /// Engines by what a case may ask for; made when first asked for.
@@ -115,6 +117,11 @@ impl Subject {
             return Ok(module);
         }
         let image = module.serialize()?;
+        let again = Module::from_binary(&engine, wasm)?.serialize()?;
+        craneway::ensure!(
+            image == again,
+            "compiling it twice gives two different images"
+        );
         // SAFETY: the image was made by this process and engine a line above and is unchanged.
         unsafe { Module::deserialize(&engine, image) }
     }
@@ -138,6 +145,7 @@ fn start(module: &Module) -> Result<Session> {
         host: Host::default(),
         names: Names::default(),
         limits: limits.build(),
+        exports: Vec::new(),
     };
     let mut store = Store::new(module.engine(), data);
     store.limiter(|data| &mut data.limits);
@@ -172,6 +180,7 @@ fn start(module: &Module) -> Result<Session> {
         }
         _ => true,
     });
+    store.data_mut().exports = exports.iter().map(|export| export.1).collect();
     let functions = module
         .exports()
         .filter_map(|export| match export.ty() {
@@ -200,6 +209,9 @@ fn provide(store: &mut Store<Data>, order: &mut Order, ty: ExternType) -> Result
                 let values = caller.data_mut().host.call(index, &args, &results);
                 for (out, value) in out.iter_mut().zip(values) {
                     *out = to_val(&mut caller, value)?;
+                }
+                for export in caller.data().exports.clone() {
+                    affect(&mut caller, export);
                 }
                 Ok(())
             });
@@ -309,6 +321,37 @@ impl Session {
             .iter()
             .map(|value| from_val(&self.store, value))
             .collect())
+    }
+}
+
+/// Does to an export what the host's call does.
+fn affect(mut store: impl AsContextMut<Data = Data>, export: Extern) {
+    let effect = store.as_context().data().host.effect();
+    match (effect, export) {
+        (Effect::Byte(at, value), Extern::Memory(memory)) => {
+            // A smaller memory stays as it is.
+            let _ = memory.write(&mut store, at, &[value]);
+        }
+        (Effect::Global(value), Extern::Global(global)) => {
+            let ty = global.ty(&store);
+            if from_type(&ty.content()) == Type::I32 && ty.mutability() == Mutability::Var {
+                // Of that type and mutable: it cannot fail.
+                let _ = global.set(&mut store, Val::I32(value as i32));
+            }
+        }
+        (Effect::Swap(a, b), Extern::Table(table)) => {
+            let first = table.get(&mut store, a);
+            if let (Some(first), Some(second)) = (first, table.get(&mut store, b)) {
+                // Both elements are there and of the table's type: it cannot fail.
+                let _ = table.set(&mut store, a, second);
+                let _ = table.set(&mut store, b, first);
+            }
+        }
+        (Effect::Grow, Extern::Memory(memory)) if memory.size(&store) < FEW_PAGES => {
+            // A memory at its maximum stays as it is.
+            let _ = memory.grow(&mut store, 1);
+        }
+        _ => {}
     }
 }
 

@@ -320,7 +320,7 @@ impl<'a> Body<'a> {
 
     /// A call whose results go to locals or are dropped.
     pub(super) fn call(&mut self) {
-        if self.shape.hosts > 0 && self.rng.once_in(8) {
+        if self.shape.hosts > 0 && self.rng.once_in(4) {
             return self.call_host();
         }
         let Some((callee, signature)) = self.callee(|_| true) else {

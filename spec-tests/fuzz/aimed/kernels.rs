@@ -81,7 +81,9 @@ impl Body<'_> {
     /// A kernel with what comes before it and after it.
     pub(super) fn kernel(&mut self) {
         let mut count = self.count();
-        let pressed = self.rng.once_in(if self.outsiders.is_empty() { 5 } else { 2 });
+        let pressed = self
+            .rng
+            .once_in(if self.outsiders.is_empty() { 5 } else { 2 });
         let each = if pressed { 90 } else { 30 };
         if !self.affords(self.times * u64::from(count.most) * each) {
             return self.assign();

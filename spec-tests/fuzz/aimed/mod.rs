@@ -150,7 +150,7 @@ pub(super) fn module(rng: &mut Rng) -> (Vec<u8>, BTreeSet<&'static str>) {
 fn shape(rng: &mut Rng) -> Shape {
     let simd = rng.once_in(3);
     let floats = !rng.once_in(3);
-    let hosts = u32::from(rng.once_in(3));
+    let hosts = u32::from(rng.once_in(2));
     let mut shape = Shape {
         memories: memories(rng),
         globals: globals(rng, simd),
@@ -449,11 +449,38 @@ fn data(rng: &mut Rng, shape: &Shape) -> DataSection {
             } else {
                 ConstExpr::i32_const(at as i32)
             };
-            let bytes: Vec<u8> = (0..length).map(|_| rng.next() as u8).collect();
+            let bytes = bytes(rng, length);
             data.active(index as u32, &offset, bytes);
         }
     }
     data
+}
+
+/// Bytes of a segment; some are floats that are rare among random ones.
+fn bytes(rng: &mut Rng, length: u64) -> Vec<u8> {
+    const FLOATS: [u64; 8] = [
+        0x7ff8_0000_0000_0000,
+        0xfff8_0000_0000_0001,
+        0x7ff0_0000_0000_0001,
+        0x7ff0_0000_0000_0000,
+        0x8000_0000_0000_0000,
+        // Of 32 bits, in pairs.
+        0x7fc0_0000_ffc0_0001,
+        0x7f80_0001_8000_0000,
+        0x7f80_0000_ff80_0000,
+    ];
+    let floats = rng.once_in(2);
+    let mut bytes = Vec::new();
+    while (bytes.len() as u64) < length {
+        let word = if floats && rng.once_in(3) {
+            rng.pick(&FLOATS)
+        } else {
+            rng.next()
+        };
+        bytes.extend(word.to_le_bytes());
+    }
+    bytes.truncate(length as usize);
+    bytes
 }
 
 fn table_type(table: &Table) -> TableType {
