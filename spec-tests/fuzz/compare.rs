@@ -349,6 +349,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_a_trap_leaves_behind_matters() {
+        let all =
+            "(i32.store8 (i32.const 70) (i32.const 1)) (global.set 0 (i32.const 6)) (unreachable)";
+        let memory = "(i32.store8 (i32.const 70) (i32.const 1)) (unreachable)";
+        let global = "(global.set 0 (i32.const 6)) (unreachable)";
+        assert_eq!(compare(&function(all), &function(all)).0, Ok(()));
+        for (body, part) in [(memory, "`g`: global"), (global, "`m`: memory at 0x46")] {
+            let message = compare(&function(all), &function(body)).0.unwrap_err();
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
     /// A table of functions that are no exports but for the last.
     fn table(elements: &str, body: &str) -> String {
         format!(

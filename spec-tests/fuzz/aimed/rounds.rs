@@ -549,9 +549,15 @@ impl Body<'_> {
                     self.mark("global around a call");
                     self.call();
                 }
-                _ if self.rng.once_in(8 + u64::from(trips)) => {
+                _ if self.rng.once_in(4 + u64::from(trips)) => {
                     self.mark("global before a trap");
-                    self.trap();
+                    self.expr(Ty::I32, 1);
+                    self.emit(I::I32Const(7));
+                    self.emit(I::I32And);
+                    self.emit(I::I32Eqz);
+                    self.emit(I::If(BlockType::Empty));
+                    self.emit(I::Unreachable);
+                    self.emit(I::End);
                 }
                 _ => self.set_global(),
             }
