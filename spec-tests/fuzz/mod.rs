@@ -182,10 +182,12 @@ impl Lab {
         })
     }
 
-    /// How these calls of a case end; of calls that differ also what was made and what the state ought to be.
+    /// How these calls of a case end, if they differ: what was made and what the state ought to be.
     fn replay(&self, case: &Case, calls: &[Call]) -> Option<Replayed> {
         let mut found = None;
-        let _ = self.with(case, &mut |mut pair| {
+        let mut compiled = false;
+        let result = self.with(case, &mut |mut pair| {
+            compiled = true;
             let (result, seen) = pair.replay(calls);
             // What neither engine can call any more is no failure.
             let called = |made: &Made| !matches!(made.want, Outcome::Broken(_));
@@ -198,6 +200,14 @@ impl Lab {
             }
             result
         });
+        if !compiled && matches!(result, Err(Stop::Differs(_))) {
+            // It is the compiler that fails.
+            found = Some(Replayed {
+                made: Vec::new(),
+                seen: Vec::new(),
+                host_calls: 0,
+            });
+        }
         found
     }
 }
