@@ -29,6 +29,8 @@ pub(super) struct Kernel {
     pub(super) memory: u32,
     /// What rounds add up.
     pub(super) sums: Vec<(Ty, u32)>,
+    /// A byte, or what may be one, that goes from round to round.
+    pub(super) byte: u32,
     /// Which of the labels is the block around it.
     pub(super) out: usize,
     pub(super) trips: u32,
@@ -108,7 +110,8 @@ impl Body<'_> {
         self.emit(I::Loop(BlockType::Empty));
         self.labels.push(Label { leaves: false });
         self.times *= u64::from(count.most.max(1));
-        let reach = count.most * kernel.stride.min(kernel.stride.wrapping_neg());
+        // What rounds add to it is at most 8, and there are at most four in a kernel.
+        let reach = count.most * (kernel.stride.min(kernel.stride.wrapping_neg()) + 4 * 8);
         self.loops.push(Variable {
             bounds: vec![Bounded {
                 local: kernel.moving,
@@ -298,6 +301,12 @@ impl Body<'_> {
             }
             sums.push((ty, sum));
         }
+        let byte = self.local(Ty::I32);
+        if self.rng.once_in(2) {
+            let first = self.rng.pick(&[1, 0x80, 0xff, 0x100, -1]);
+            self.emit(I::I32Const(first));
+            self.emit(I::LocalSet(byte));
+        }
         let small = match count.first {
             First::Known(first) if first <= 1000 && (1..=8).contains(&count.step) => {
                 Some(first + count.step as u32 * (count.most + 1))
@@ -313,6 +322,7 @@ impl Body<'_> {
             fixed,
             memory: self.some_memory(),
             sums,
+            byte,
             out: 0,
             trips: count.most,
         }

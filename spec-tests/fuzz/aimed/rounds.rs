@@ -12,7 +12,7 @@ use super::kernels::{Kernel, ROOM};
 
 impl Body<'_> {
     pub(super) fn round(&mut self, kernel: &Kernel) {
-        match self.rng.below(30) {
+        match self.rng.below(38) {
             0..=3 => self.add_up(kernel),
             4..=6 => self.put(kernel),
             7..=9 => self.stays_or_moves(kernel),
@@ -26,6 +26,9 @@ impl Body<'_> {
             23 | 24 => self.way_out(kernel),
             25 if self.rng.once_in(2) => self.trap_in_round(kernel),
             26 => self.widths(kernel),
+            27..=29 => self.chosen_step(kernel),
+            30..=32 => self.byte_compare(kernel),
+            33 | 34 => self.long_switch(kernel),
             _ => self.step_sum(kernel),
         }
     }
@@ -434,11 +437,24 @@ impl Body<'_> {
         });
     }
 
-    /// Leaves the loop, perhaps with a store on the way or by returning.
+    /// Leaves the loop, perhaps with a store on the way; the way that stays in it comes first or second.
     fn way_out(&mut self, kernel: &Kernel) {
         self.mark("way out in the middle");
-        self.round_condition(kernel);
         let to = (self.labels.len() - 1 - kernel.out) as u32;
+        if self.rng.once_in(3) {
+            self.mark("way on before the way out");
+            self.emit(I::Block(BlockType::Empty));
+            self.labels.push(Label { leaves: true });
+            self.round_condition(kernel);
+            self.emit(I::BrIf(0));
+            if self.rng.once_in(2) {
+                self.put(kernel);
+            }
+            self.labels.pop();
+            self.emit(I::Br(to + 1));
+            return self.emit(I::End);
+        }
+        self.round_condition(kernel);
         if self.rng.once_in(2) {
             // A condition that holds less often.
             self.round_condition(kernel);
@@ -453,6 +469,146 @@ impl Body<'_> {
             return self.emit(I::End);
         }
         self.emit(I::BrIf(to));
+    }
+
+    /// The next round depends on a choice: by how much a sum grows, or how far the moving address moves.
+    fn chosen_step(&mut self, kernel: &Kernel) {
+        let own = kernel.sums.iter().copied();
+        let mut own = own.filter(|(ty, _)| matches!(ty, Ty::I32 | Ty::I64));
+        let (ty, sum) = match own.next() {
+            Some(own) if !self.rng.once_in(3) => own,
+            _ => (Ty::I32, kernel.moving),
+        };
+        self.mark("step chosen by what was loaded");
+        let wide = ty == Ty::I64;
+        let moves = sum == kernel.moving;
+        self.emit(I::LocalGet(sum));
+        for _ in 0..2 {
+            if moves || self.rng.once_in(2) {
+                let step = self.rng.pick(&[0, 1, 2, 3, 8]);
+                self.whole(wide, step);
+            } else {
+                self.expr(ty, 1);
+            }
+        }
+        self.byte_test(kernel);
+        self.emit(I::Select);
+        self.emit(if wide { I::I64Add } else { I::I32Add });
+        self.emit(I::LocalSet(sum));
+    }
+
+    /// Leaves whether something narrow, just loaded, is or is not a constant.
+    fn byte_test(&mut self, kernel: &Kernel) {
+        let fixed = self.rng.once_in(4);
+        self.narrow_load(kernel, fixed);
+        if self.rng.once_in(3) {
+            let mask = self.rng.pick(&[1, 3, 0x7f, 0xff]);
+            self.emit(I::I32Const(mask));
+            self.emit(I::I32And);
+        }
+        let constant = self.rng.pick(&[0, 0, 1, 2, 0x5c, 0x7f, 0xff]);
+        self.emit(I::I32Const(constant));
+        let equal = self.rng.once_in(2);
+        self.emit(if equal { I::I32Eq } else { I::I32Ne });
+    }
+
+    fn narrow_load(&mut self, kernel: &Kernel, fixed: bool) {
+        let which = self.rng.pick(&[3, 4, 4, 4, 5, 6]);
+        let at = self.place(kernel, fixed, if which < 5 { 1 } else { 2 });
+        self.emit_load(Ty::I32, which, at);
+    }
+
+    /// A byte, or what may be one, goes from round to round and is compared with constants.
+    fn byte_compare(&mut self, kernel: &Kernel) {
+        self.mark("narrow values from round to round");
+        let byte = kernel.byte;
+        self.emit(I::LocalGet(byte));
+        if self.rng.once_in(2) {
+            let mask = self.rng.pick(&[0xff, 0xff, 0x7f, 0xfe, 0x1ff, 0xffff]);
+            self.emit(I::I32Const(mask));
+            self.emit(I::I32And);
+        }
+        match self.rng.below(5) {
+            0 => self.emit(I::I32Extend8S),
+            1 => self.emit(I::I32Extend16S),
+            _ => {}
+        }
+        let constant = self.rng.pick(&[
+            0, 1, 0x41, 0x7f, 0x80, 0xff, 0x100, 0x141, -1, -128, -129, 0x7fff, 0xffff,
+        ]);
+        self.emit(I::I32Const(constant));
+        self.compare32();
+        if self.rng.once_in(2) {
+            self.emit(I::If(BlockType::Empty));
+            self.labels.push(Label { leaves: true });
+            self.side(kernel);
+            self.labels.pop();
+            self.emit(I::End);
+        } else {
+            let (ty, sum) = self.sum_of(kernel);
+            let other = self.local(ty);
+            self.emit(I::LocalSet(byte));
+            self.emit(I::LocalGet(sum));
+            self.expr(ty, 1);
+            self.emit(I::LocalGet(byte));
+            self.emit(I::Select);
+            self.emit(I::LocalTee(other));
+            self.emit(I::LocalSet(sum));
+        }
+        match self.rng.below(6) {
+            0 => {
+                // A sum of two bytes is none.
+                self.emit(I::LocalGet(byte));
+                self.narrow_load(kernel, false);
+                self.emit(I::I32Add);
+                if self.rng.once_in(2) {
+                    self.emit(I::I32Const(0xff));
+                    self.emit(I::I32And);
+                }
+            }
+            1 => self.expr(Ty::I32, 1),
+            _ => self.narrow_load(kernel, false),
+        }
+        self.emit(I::LocalSet(byte));
+    }
+
+    /// A long `br_table` to few labels.
+    fn long_switch(&mut self, kernel: &Kernel) {
+        self.mark("long br_table to few labels");
+        let entries = self.rng.pick(&[1, 4, 8, 31, 32, 33, 63, 64, 65, 130]);
+        let out = (self.labels.len() + 1 - kernel.out) as u32;
+        let few: &[u32] = if self.rng.once_in(4) {
+            &[0, 1, 1, out]
+        } else {
+            &[0, 0, 1]
+        };
+        let targets: Vec<u32> = (0..entries).map(|_| self.rng.pick(few)).collect();
+        let default = self.rng.pick(few);
+        for _ in 0..2 {
+            self.emit(I::Block(BlockType::Empty));
+            self.labels.push(Label { leaves: true });
+        }
+        match self.rng.below(4) {
+            0 => self.expr(Ty::I32, 1),
+            1 => {
+                self.emit(I::LocalGet(kernel.variable));
+                if kernel.wide {
+                    self.emit(I::I32WrapI64);
+                }
+            }
+            _ => self.narrow_load(kernel, false),
+        }
+        if self.rng.once_in(2) {
+            let less = self.rng.pick(&[1, 32, 64, entries - 1]);
+            self.emit(I::I32Const(less));
+            self.emit(I::I32Sub);
+        }
+        self.emit(I::BrTable(targets.into(), default));
+        self.labels.pop();
+        self.emit(I::End);
+        self.side(kernel);
+        self.labels.pop();
+        self.emit(I::End);
     }
 
     /// Traps in one round, often one that is not reached.
