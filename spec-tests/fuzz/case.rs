@@ -4,6 +4,7 @@
 //! random changes. Features are those that both engines have, or, for some seeds, those that only ours has.
 //! This file must never know how modules are run.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::rng::Rng;
@@ -91,6 +92,8 @@ pub(super) struct Case {
     pub(super) source: Source,
     pub(super) bound: Bound,
     pub(super) settings: Settings,
+    /// What is in an aimed module that passes look for.
+    pub(super) shapes: BTreeSet<&'static str>,
 }
 
 impl fmt::Display for Case {
@@ -100,6 +103,7 @@ impl fmt::Display for Case {
             source,
             bound,
             settings,
+            shapes: _,
         } = self;
         write!(
             f,
@@ -113,8 +117,13 @@ impl fmt::Display for Case {
 pub(super) fn case(seed: u64, passes: usize) -> Case {
     let mut settings = Settings::draw(&mut Rng::new(!seed), passes);
     let mut rng = Rng::new(seed);
+    let mut shapes = BTreeSet::new();
     let (source, bound, wasm) = match seed % 16 {
-        0..=9 => (Source::Aimed, Bound::Inside, aimed::module(&mut rng)),
+        0..=9 => {
+            let (wasm, made) = aimed::module(&mut rng);
+            shapes = made;
+            (Source::Aimed, Bound::Inside, wasm)
+        }
         10..=12 => {
             let made = smith::module(&mut rng);
             settings.canonical = made.canonical;
@@ -131,5 +140,6 @@ pub(super) fn case(seed: u64, passes: usize) -> Case {
         source,
         bound,
         settings,
+        shapes,
     }
 }

@@ -260,6 +260,7 @@ fn same_state(oracle: &mut dyn Running, subject: &mut dyn Running, all: bool) ->
 #[cfg(test)]
 mod tests {
     use super::super::case::{Settings, settings_of_users};
+    use super::super::host::{MOST_BYTES, MOST_ELEMENTS};
     use super::super::testing::wasm;
     use super::super::{instrument, oracle::Oracle, script, subject::Subject};
     use super::*;
@@ -345,6 +346,110 @@ mod tests {
         for (body, part) in others {
             let message = compare(&plain, &function(body)).0.unwrap_err();
             assert!(message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn what_a_trap_leaves_behind_matters() {
+        let all =
+            "(i32.store8 (i32.const 70) (i32.const 1)) (global.set 0 (i32.const 6)) (unreachable)";
+        let memory = "(i32.store8 (i32.const 70) (i32.const 1)) (unreachable)";
+        let global = "(global.set 0 (i32.const 6)) (unreachable)";
+        assert_eq!(compare(&function(all), &function(all)).0, Ok(()));
+        for (body, part) in [(memory, "`g`: global"), (global, "`m`: memory at 0x46")] {
+            let message = compare(&function(all), &function(body)).0.unwrap_err();
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    /// A table of functions that are no exports but for the last.
+    fn table(elements: &str, body: &str) -> String {
+        format!(
+            r#"(module (table (export "t") 8 funcref) (elem (i32.const 1) func {elements})
+                (elem declare func $a $b $c) (func $a) (func $b) (func $c (export "c"))
+                (func (export "f") (param i32) (result i32)
+                    (call $store (local.get 0)) (i32.const 0))
+                (func $store (param i32) {body}))"#
+        )
+    }
+
+    #[test]
+    fn which_function_an_element_is_matters() {
+        let nothing = table("$a $b $c", "");
+        assert_eq!(compare(&nothing, &nothing).0, Ok(()));
+        let a = table("$a $b $c", "(table.set (i32.const 5) (ref.func $a))");
+        assert_eq!(compare(&a, &a).0, Ok(()));
+        for (other, part) in [
+            (
+                table("$a $b $c", "(table.set (i32.const 5) (ref.func $b))"),
+                "element 5",
+            ),
+            (
+                table("$a $b $c", "(table.set (i32.const 6) (ref.func $a))"),
+                "element 5",
+            ),
+            (
+                table("$a $b $a", "(table.set (i32.const 5) (ref.func $a))"),
+                "element 3",
+            ),
+            (
+                table("$c $b $a", "(table.set (i32.const 5) (ref.func $a))"),
+                "element 1",
+            ),
+        ] {
+            let message = compare(&a, &other).0.unwrap_err();
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn what_the_host_changes_is_seen_in_both() {
+        let text = r#"(module (import "env" "h" (func $h)) (memory (export "m") 1)
+            (global (export "g") (mut i32) (i32.const 5))
+            (table (export "t") 4 funcref) (elem (i32.const 0) func $h $f $k)
+            (func $k (export "k") (result i32) (i32.const 1))
+            (func $f (export "f") (result i32 i32 funcref funcref funcref funcref)
+                (local i32)
+                (loop (call $h)
+                    (local.set 0 (i32.add (local.get 0) (i32.const 1)))
+                    (br_if 0 (i32.lt_u (local.get 0) (i32.const 20))))
+                (global.get 0) (memory.size) (table.get (i32.const 0)) (table.get (i32.const 1))
+                (table.get (i32.const 2)) (table.get (i32.const 3))))"#;
+        let (result, _, made, counts) = compare(text, text);
+        assert_eq!((result, counts.results), (Ok(()), 3));
+        let first = made.iter().find(|made| made.name == "f");
+        let Some(Outcome::Values(values)) = first.map(|made| &made.want) else {
+            panic!("no values: {made:?}");
+        };
+        assert_ne!(values[0], Value::I32(5), "no global was set");
+        assert_ne!(values[1], Value::I32(1), "the memory did not grow");
+        let order = [Some(0), Some(1), Some(2), None].map(Value::Func);
+        assert_ne!(values[2..], order, "no elements changed places");
+    }
+
+    #[test]
+    fn growth_ends_at_the_same_size() {
+        // Beyond our limit, but not beyond the oracle's.
+        let beyond = "(table.grow (ref.null func) (i32.const 10094832))";
+        // Up to the limit that both are given, and beyond it.
+        let edge = format!(
+            "(table.grow (ref.null func) (i32.const {}))",
+            MOST_ELEMENTS - 2
+        );
+        for body in [beyond, &edge] {
+            let text = format!(
+                r#"(module (table (export "t") 2 funcref) (func (export "f") (result i32) {body}))"#
+            );
+            assert_eq!(compare(&text, &text).0, Ok(()), "{body}");
+        }
+        let pages = MOST_BYTES / 65536;
+        for pages in [pages / 3, pages - 1, pages, 50_000] {
+            let text = format!(
+                r#"(module (memory (export "m") 1)
+                    (func (export "f") (result i32) (memory.grow (i32.const {pages}))))"#
+            );
+            let (result, _, _, counts) = compare(&text, &text);
+            assert_eq!((result, counts.results), (Ok(()), 3), "{pages}");
         }
     }
 

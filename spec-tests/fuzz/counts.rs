@@ -1,5 +1,6 @@
 //! What the seeds so far have come to.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Numbers of modules, calls and what became of them.
@@ -31,6 +32,8 @@ pub(crate) struct Counts {
     pub(crate) steps: u64,
     /// Modules that contain each instruction and ran at least one call that counts, by number.
     pub(crate) opcodes: Vec<u64>,
+    /// Aimed modules with something that passes look for, of which at least one call counts, by what it is.
+    pub(crate) shapes: BTreeMap<String, u64>,
     /// Counted executions by source: aimed, `wasm-smith`, mutated.
     pub(crate) by_source: [u64; 3],
 }
@@ -73,6 +76,9 @@ impl Counts {
             .resize(self.opcodes.len().max(other.opcodes.len()), 0);
         for (sum, more) in self.opcodes.iter_mut().zip(other.opcodes) {
             *sum += more;
+        }
+        for (shape, more) in other.shapes {
+            *self.shapes.entry(shape).or_default() += more;
         }
     }
 }

@@ -1,8 +1,15 @@
 //! The host that generated modules import from, in terms of neither engine: functions whose results follow
-//! from how often the host was called, and a fingerprint of all arguments they saw.
+//! from how often the host was called, and a fingerprint of all arguments they saw. Now and then a call changes
+//! what the instance exports, which the code around it must notice.
 
 use super::rng::Rng;
 use super::value::{Type, Value, argument};
+
+/// Elements of a table, and bytes of a memory, beyond which nothing grows. The specification lets growth fail, and
+/// each engine has limits of its own; under these, which are lower, both have to say the same. The oracle's fuel
+/// suffices to grow to them.
+pub(super) const MOST_ELEMENTS: usize = 100_000;
+pub(super) const MOST_BYTES: usize = 32 << 20;
 
 /// Per-instance state of the host.
 #[derive(Clone, Copy, Default)]
@@ -29,7 +36,8 @@ impl Host {
                     self.mix(x as u64);
                     self.mix((x >> 64) as u64);
                 }
-                Value::Func(present) | Value::Exn(present) => self.mix(u64::from(present)),
+                Value::Exn(present) => self.mix(u64::from(present)),
+                Value::Func(x) => self.mix(x.map_or(u64::MAX, |x| u64::from(x) + 1)),
                 Value::Extern(x) => self.mix(x.map_or(u64::MAX, |x| x + 1)),
             }
         }
@@ -37,11 +45,40 @@ impl Host {
         results.iter().map(|ty| argument(*ty, &mut rng)).collect()
     }
 
+    /// What the call just made changes: so it is for every export to which it can be done.
+    pub(super) fn effect(&self) -> Effect {
+        let mut rng = Rng::new(self.calls ^ 0xeffec7);
+        match rng.below(8) {
+            0 => Effect::Byte(rng.below(0x8000) as usize, rng.next() as u8),
+            1 | 2 => Effect::Global(rng.next() as u32 >> rng.below(32)),
+            3 => Effect::Swap(rng.below(4), rng.below(4)),
+            4 => Effect::Grow,
+            _ => Effect::Nothing,
+        }
+    }
+
     fn mix(&mut self, x: u64) {
         self.fingerprint =
             (self.fingerprint.rotate_left(5) ^ x).wrapping_mul(0x0100_0000_01b3_9e37);
     }
 }
+
+/// What a call of the host does to the instance's exports.
+#[derive(Clone, Copy)]
+pub(super) enum Effect {
+    Nothing,
+    /// A byte of a memory is written.
+    Byte(usize, u8),
+    /// A mutable global of type `i32` gets a value.
+    Global(u32),
+    /// Two elements of a table change places.
+    Swap(u64, u64),
+    /// A memory of less than [`FEW_PAGES`] grows by one.
+    Grow,
+}
+
+/// Pages beyond which the host does not make a memory grow.
+pub(super) const FEW_PAGES: u64 = 5;
 
 /// The name under which an import that is not a function is one thing, however often it is imported.
 pub(super) fn shared_name(module: &str, name: &str, ty: &str) -> String {

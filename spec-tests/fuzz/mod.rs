@@ -9,7 +9,9 @@
 //!   instrument   the oracle's version of a module, which counts instructions
 //!   oracle       wasmi
 //!   subject      craneway, with passes on and off
+//!   names        numbers for functions, by which both say which one a reference is to
 //!   compare      calls under both; results, traps, memories, globals and tables after each
+//!   panics       counts panics, also those that the compiler catches
 //!   counts       what the seeds came to; totals sums them over many runs
 //!   minimise     makes a module small that shows a failure; script makes a regression of it
 //! ```
@@ -24,8 +26,10 @@ mod host;
 mod instrument;
 mod minimise;
 mod mutate;
+mod names;
 mod opcodes;
 mod oracle;
+mod panics;
 mod rng;
 mod script;
 mod smith;
@@ -57,7 +61,7 @@ pub(crate) struct Mismatch {
     /// What differs, and at which call.
     pub(crate) message: String,
     seed: u64,
-    case: Case,
+    case: Box<Case>,
     /// The calls of the instance that differed.
     calls: Vec<Call>,
 }
@@ -90,6 +94,7 @@ fn case(seed: u64) -> Case {
 impl Lab {
     /// Engines for any number of seeds.
     pub(crate) fn new() -> Self {
+        panics::watch();
         Self {
             oracle: oracle::Oracle::new(),
             subject: subject::Subject::default(),
@@ -123,7 +128,7 @@ impl Lab {
             Err(Stop::Differs(message)) => Err(Mismatch {
                 message: format!("seed {seed} ({case}): {message}"),
                 seed,
-                case,
+                case: Box::new(case),
                 calls,
             }),
         }
@@ -136,11 +141,18 @@ impl Lab {
         work: &mut dyn FnMut(Pair<'_>) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         let compile = || {
-            guarded(|| {
+            let before = panics::count();
+            let compiled = guarded(|| {
                 self.subject
                     .compile(&case.wasm, case.settings)
                     .map_err(Stop::Differs)
-            })
+            })?;
+            match panics::count() - before {
+                0 => Ok(compiled),
+                n => Err(Stop::Differs(format!(
+                    "the compiler panicked {n} times and made do with less optimisation"
+                ))),
+            }
         };
         if case.source == Source::Own {
             // What is not supported, such as a shared memory, is refused at any level.
@@ -170,10 +182,12 @@ impl Lab {
         })
     }
 
-    /// How these calls of a case end; of calls that differ also what was made and what the state ought to be.
+    /// How these calls of a case end, if they differ: what was made and what the state ought to be.
     fn replay(&self, case: &Case, calls: &[Call]) -> Option<Replayed> {
         let mut found = None;
-        let _ = self.with(case, &mut |mut pair| {
+        let mut compiled = false;
+        let result = self.with(case, &mut |mut pair| {
+            compiled = true;
             let (result, seen) = pair.replay(calls);
             // What neither engine can call any more is no failure.
             let called = |made: &Made| !matches!(made.want, Outcome::Broken(_));
@@ -186,6 +200,14 @@ impl Lab {
             }
             result
         });
+        if !compiled && matches!(result, Err(Stop::Differs(_))) {
+            // It is the compiler that fails.
+            found = Some(Replayed {
+                made: Vec::new(),
+                seen: Vec::new(),
+                host_calls: 0,
+            });
+        }
         found
     }
 }
@@ -212,6 +234,8 @@ fn count(case: &Case, mut own: Counts, counts: &mut Counts) {
     }
     if executions > 0 {
         own.opcodes = opcodes::contained(&case.wasm);
+        let shapes = case.shapes.iter();
+        own.shapes = shapes.map(|shape| ((*shape).to_owned(), 1)).collect();
     }
     counts.add(&own);
 }
@@ -227,7 +251,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Makes a mismatch small and saves it as a script among the regressions; says where.
 pub(crate) fn save_small(lab: &Lab, mismatch: &Mismatch) -> String {
-    let mut case = mismatch.case.clone();
+    let mut case = (*mismatch.case).clone();
     let all = &mismatch.calls[..];
     let last = &all[all.len().saturating_sub(1)..];
     let calls = match [last, all]

@@ -6,15 +6,26 @@ use std::collections::HashMap;
 use wasmi::errors::{ErrorKind, InstantiationError, MemoryError, TableError};
 use wasmi::{
     Config, Engine, Error, Extern, ExternRef, ExternType, Func, Global, Instance, Memory, Module,
-    Nullable, Ref, Store, Table, TrapCode, V128, Val, ValType,
+    Nullable, Ref, Store, StoreLimits, StoreLimitsBuilder, Table, TrapCode, V128, Val, ValType,
 };
 
-use super::host::{self, Host, Order};
+use super::host::{self, Effect, FEW_PAGES, Host, MOST_BYTES, MOST_ELEMENTS, Order};
 use super::instrument::STEPS;
+use super::names::Names;
 use super::value::{Kind, Outcome, Running, Start, State, Type, Value};
 
 /// Interpreter instructions, about, that one call may execute.
 const FUEL: u64 = 1_000_000;
+
+/// What a store holds besides instances.
+struct Data {
+    host: Host,
+    /// Handles of functions cannot be compared but by what they print.
+    names: Names<String>,
+    limits: StoreLimits,
+    /// What the host may change.
+    exports: Vec<Extern>,
+}
 
 /// The engine.
 pub(super) struct Oracle {
@@ -37,7 +48,17 @@ impl Oracle {
     }
 
     pub(super) fn start(&self, module: &Module) -> Start {
-        let mut store = Store::new(&self.engine, Host::default());
+        let limits = StoreLimitsBuilder::new()
+            .table_elements(MOST_ELEMENTS)
+            .memory_size(MOST_BYTES);
+        let data = Data {
+            host: Host::default(),
+            names: Names::default(),
+            limits: limits.build(),
+            exports: Vec::new(),
+        };
+        let mut store = Store::new(&self.engine, data);
+        store.limiter(|data| &mut data.limits);
         if let Err(error) = store.set_fuel(FUEL) {
             return Start::Refused(error.to_string());
         }
@@ -53,6 +74,9 @@ impl Oracle {
                 Some(known) => Ok(*known),
                 None => provide(&mut store, &mut order, ty),
             };
+            if let Ok(Extern::Func(function)) = &provided {
+                number(&store, *function);
+            }
             match provided {
                 Ok(import) => {
                     shared.insert(key, import);
@@ -63,9 +87,13 @@ impl Oracle {
         }
         match Instance::new(&mut store, module, &imports) {
             Ok(instance) => {
-                let mut exports = exports(&store, instance);
+                let (mut exports, functions) = exports(&store, instance);
+                for (_, export) in functions {
+                    export.into_func().map(|function| number(&store, function));
+                }
                 let steps = exports.iter().position(|(name, _)| name == STEPS);
                 let steps = steps.and_then(|at| exports.remove(at).1.into_global());
+                store.data_mut().exports = exports.iter().map(|export| export.1).collect();
                 Start::Running(Box::new(Session {
                     store,
                     instance,
@@ -81,19 +109,26 @@ impl Oracle {
     }
 }
 
-fn provide(store: &mut Store<Host>, order: &mut Order, ty: &ExternType) -> Result<Extern, Error> {
+fn provide(store: &mut Store<Data>, order: &mut Order, ty: &ExternType) -> Result<Extern, Error> {
     Ok(match ty {
         ExternType::Func(ty) => {
             let index = order.function();
             let results: Vec<Type> = ty.results().iter().map(from_type).collect();
-            let func = Func::new(store, ty.clone(), move |mut caller, args, out| {
-                let args: Vec<Value> = args.iter().map(|arg| from_val(&caller, arg)).collect();
-                let values = caller.data_mut().call(index, &args, &results);
-                for (out, value) in out.iter_mut().zip(values) {
-                    *out = to_val(&mut caller, value);
-                }
-                Ok(())
-            });
+            let func = Func::new(
+                store,
+                ty.clone(),
+                move |mut caller: wasmi::Caller<'_, Data>, args, out| {
+                    let args: Vec<Value> = args.iter().map(|arg| from_val(&caller, arg)).collect();
+                    let values = caller.data_mut().host.call(index, &args, &results);
+                    for (out, value) in out.iter_mut().zip(values) {
+                        *out = to_val(&mut caller, value);
+                    }
+                    for export in caller.data().exports.clone() {
+                        affect(&mut caller, export);
+                    }
+                    Ok(())
+                },
+            );
             Extern::Func(func)
         }
         ExternType::Global(ty) => {
@@ -106,19 +141,22 @@ fn provide(store: &mut Store<Host>, order: &mut Order, ty: &ExternType) -> Resul
     })
 }
 
-/// The exports but for functions, by name: engines need not list them in the same order.
-fn exports(store: &Store<Host>, instance: Instance) -> Vec<(String, Extern)> {
+type Exports = Vec<(String, Extern)>;
+
+/// The exports but for functions, and the functions, by name: engines need not list them in the same order.
+fn exports(store: &Store<Data>, instance: Instance) -> (Exports, Exports) {
     let all = instance.exports(store);
-    let mut exports: Vec<(String, Extern)> = all
+    let mut exports: Exports = all
         .map(|export| (export.name().to_owned(), export.into_extern()))
-        .filter(|(_, export)| !matches!(export, Extern::Func(_)))
         .collect();
     exports.sort_by(|a, b| a.0.cmp(&b.0));
     exports
+        .into_iter()
+        .partition(|(_, export)| !matches!(export, Extern::Func(_)))
 }
 
 struct Session {
-    store: Store<Host>,
+    store: Store<Data>,
     instance: Instance,
     exports: Vec<(String, Extern)>,
     /// What counts the instructions.
@@ -166,7 +204,7 @@ impl Running for Session {
     }
 
     fn trace(&self) -> (u64, u64) {
-        self.store.data().trace()
+        self.store.data().host.trace()
     }
 
     fn steps(&self) -> u64 {
@@ -182,7 +220,8 @@ impl Running for Session {
                 Extern::Memory(memory) => State::Memory(memory.data(store)),
                 Extern::Table(table) => State::Table(
                     (0..table.size(store))
-                        .map(|i| table.get(store, i).is_some_and(|x| x.is_non_null()))
+                        .filter_map(|i| table.get(store, i))
+                        .map(|element| from_val(store, &element.into()))
                         .collect(),
                 ),
                 Extern::Func(_) => State::Other,
@@ -191,6 +230,43 @@ impl Running for Session {
         });
         all.collect()
     }
+}
+
+/// Does to an export what the host's call does.
+fn affect(mut store: impl wasmi::AsContextMut<Data = Data>, export: Extern) {
+    let effect = store.as_context().data().host.effect();
+    match (effect, export) {
+        (Effect::Byte(at, value), Extern::Memory(memory)) => {
+            if let Some(byte) = memory.data_mut(store.as_context_mut()).get_mut(at) {
+                *byte = value;
+            }
+        }
+        (Effect::Global(value), Extern::Global(global)) => {
+            let ty = global.ty(&store);
+            if ty.content() == ValType::I32 && ty.mutability().is_mut() {
+                // Of that type and mutable: it cannot fail.
+                let _ = global.set(&mut store, Val::I32(value as i32));
+            }
+        }
+        (Effect::Swap(a, b), Extern::Table(table)) => {
+            if let (Some(first), Some(second)) = (table.get(&store, a), table.get(&store, b)) {
+                // Both elements are there and of the table's type: it cannot fail.
+                let _ = table.set(&mut store, a, second);
+                let _ = table.set(&mut store, b, first);
+            }
+        }
+        (Effect::Grow, Extern::Memory(memory)) if memory.size(&store) < FEW_PAGES => {
+            // A memory at its maximum stays as it is.
+            let _ = memory.grow(&mut store, 1);
+        }
+        _ => {}
+    }
+}
+
+/// The number of a function.
+fn number(store: impl wasmi::AsContext<Data = Data>, function: Func) -> u32 {
+    let context = store.as_context();
+    context.data().names.number(format!("{function:?}"))
 }
 
 fn kind(error: &Error) -> Option<Kind> {
@@ -231,14 +307,15 @@ fn from_type(ty: &ValType) -> Type {
     }
 }
 
-fn from_val(store: impl wasmi::AsContext, value: &Val) -> Value {
+fn from_val(store: impl wasmi::AsContext<Data = Data>, value: &Val) -> Value {
     match value {
         Val::I32(x) => Value::I32(*x as u32),
         Val::I64(x) => Value::I64(*x as u64),
         Val::F32(x) => Value::F32(x.to_bits()),
         Val::F64(x) => Value::F64(x.to_bits()),
         Val::V128(x) => Value::V128(x.as_u128()),
-        Val::FuncRef(x) => Value::Func(!x.is_null()),
+        Val::FuncRef(Nullable::Null) => Value::Func(None),
+        Val::FuncRef(Nullable::Val(x)) => Value::Func(Some(number(&store, *x))),
         Val::ExternRef(Nullable::Null) => Value::Extern(None),
         Val::ExternRef(Nullable::Val(x)) => {
             let context = store.as_context();

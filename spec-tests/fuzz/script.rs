@@ -247,8 +247,8 @@ fn constant(value: &Value, expected: bool) -> String {
                 word(3)
             )
         }
-        Value::Func(true) => "(ref.func)".into(),
-        Value::Func(false) => "(ref.null func)".into(),
+        Value::Func(Some(_)) => "(ref.func)".into(),
+        Value::Func(None) => "(ref.null func)".into(),
         Value::Extern(Some(x)) => format!("(ref.extern {x})"),
         Value::Extern(None) => "(ref.null extern)".into(),
         Value::Exn(_) => "(ref.null exn)".into(),

@@ -6,13 +6,23 @@ use std::collections::HashMap;
 
 use craneway::{
     AsContext, AsContextMut, Config, Engine, Error, Extern, ExternRef, ExternType, Func, Global,
-    Instance, Memory, Module, OptLevel, PassId, Ref, RefType, Result, Store, Table, Tag,
-    ThrownException, Trap, V128, Val, ValType,
+    Instance, Memory, Module, Mutability, OptLevel, PassId, Ref, RefType, Result, Store,
+    StoreLimits, StoreLimitsBuilder, Table, Tag, ThrownException, Trap, V128, Val, ValType,
 };
 
 use super::case::Settings;
-use super::host::{self, Host, Order};
+use super::host::{self, Effect, FEW_PAGES, Host, MOST_BYTES, MOST_ELEMENTS, Order};
+use super::names::Names;
 use super::value::{Kind, Outcome, Running, Start, State, Type, Value};
+
+/// What a store holds besides instances.
+struct Data {
+    host: Host,
+    names: Names<Func>,
+    limits: StoreLimits,
+    /// What the host may change.
+    exports: Vec<Extern>,
+}
 
 /// Engines by what a case may ask for; made when first asked for.
 #[derive(Default)]
@@ -107,6 +117,11 @@ impl Subject {
             return Ok(module);
         }
         let image = module.serialize()?;
+        let again = Module::from_binary(&engine, wasm)?.serialize()?;
+        craneway::ensure!(
+            image == again,
+            "compiling it twice gives two different images"
+        );
         // SAFETY: the image was made by this process and engine a line above and is unchanged.
         unsafe { Module::deserialize(&engine, image) }
     }
@@ -123,7 +138,17 @@ impl Subject {
 }
 
 fn start(module: &Module) -> Result<Session> {
-    let mut store = Store::new(module.engine(), Host::default());
+    let limits = StoreLimitsBuilder::new()
+        .table_elements(MOST_ELEMENTS)
+        .memory_size(MOST_BYTES);
+    let data = Data {
+        host: Host::default(),
+        names: Names::default(),
+        limits: limits.build(),
+        exports: Vec::new(),
+    };
+    let mut store = Store::new(module.engine(), data);
+    store.limiter(|data| &mut data.limits);
     let mut imports = Vec::new();
     let mut order = Order::default();
     let mut shared: HashMap<String, Extern> = HashMap::new();
@@ -136,6 +161,9 @@ fn start(module: &Module) -> Result<Session> {
             Some(known) => *known,
             None => provide(&mut store, &mut order, ty)?,
         };
+        if let Extern::Func(function) = import {
+            store.data().names.number(function);
+        }
         shared.insert(key, import);
         imports.push(import);
     }
@@ -143,9 +171,16 @@ fn start(module: &Module) -> Result<Session> {
     let mut exports: Vec<(String, Extern)> = instance
         .exports(&mut store)
         .map(|export| (export.name().to_owned(), export.into_extern()))
-        .filter(|(_, export)| !matches!(export, Extern::Func(_)))
         .collect();
     exports.sort_by(|a, b| a.0.cmp(&b.0));
+    exports.retain(|(_, export)| match export {
+        Extern::Func(function) => {
+            store.data().names.number(*function);
+            false
+        }
+        _ => true,
+    });
+    store.data_mut().exports = exports.iter().map(|export| export.1).collect();
     let functions = module
         .exports()
         .filter_map(|export| match export.ty() {
@@ -164,16 +199,19 @@ fn start(module: &Module) -> Result<Session> {
     })
 }
 
-fn provide(store: &mut Store<Host>, order: &mut Order, ty: ExternType) -> Result<Extern> {
+fn provide(store: &mut Store<Data>, order: &mut Order, ty: ExternType) -> Result<Extern> {
     Ok(match ty {
         ExternType::Func(ty) => {
             let index = order.function();
             let results: Vec<Type> = ty.results().map(|ty| from_type(&ty)).collect();
             let func = Func::new(&mut *store, ty, move |mut caller, args, out| {
                 let args: Vec<Value> = args.iter().map(|arg| from_val(&caller, arg)).collect();
-                let values = caller.data_mut().call(index, &args, &results);
+                let values = caller.data_mut().host.call(index, &args, &results);
                 for (out, value) in out.iter_mut().zip(values) {
                     *out = to_val(&mut caller, value)?;
+                }
+                for export in caller.data().exports.clone() {
+                    affect(&mut caller, export);
                 }
                 Ok(())
             });
@@ -200,7 +238,7 @@ fn provide(store: &mut Store<Host>, order: &mut Order, ty: ExternType) -> Result
 }
 
 struct Session {
-    store: Store<Host>,
+    store: Store<Data>,
     instance: Instance,
     functions: Vec<(String, Vec<Type>)>,
     /// The exports but for functions, by name.
@@ -223,7 +261,7 @@ impl Running for Session {
     }
 
     fn trace(&self) -> (u64, u64) {
-        self.store.data().trace()
+        self.store.data().host.trace()
     }
 
     fn steps(&self) -> u64 {
@@ -243,7 +281,9 @@ impl Running for Session {
                     let size = table.size(&self.store);
                     let mut elements = Vec::new();
                     for index in 0..size {
-                        elements.push(present(&mut self.store, table, index));
+                        if let Some(element) = table.get(&mut self.store, index) {
+                            elements.push(from_val(&self.store, &element.into()));
+                        }
                     }
                     State::Table(elements)
                 }
@@ -284,11 +324,35 @@ impl Session {
     }
 }
 
-fn present(store: &mut Store<Host>, table: &Table, index: u64) -> bool {
-    matches!(
-        table.get(store, index),
-        Some(Ref::Func(Some(_)) | Ref::Extern(Some(_)) | Ref::Exn(Some(_)))
-    )
+/// Does to an export what the host's call does.
+fn affect(mut store: impl AsContextMut<Data = Data>, export: Extern) {
+    let effect = store.as_context().data().host.effect();
+    match (effect, export) {
+        (Effect::Byte(at, value), Extern::Memory(memory)) => {
+            // A smaller memory stays as it is.
+            let _ = memory.write(&mut store, at, &[value]);
+        }
+        (Effect::Global(value), Extern::Global(global)) => {
+            let ty = global.ty(&store);
+            if from_type(&ty.content()) == Type::I32 && ty.mutability() == Mutability::Var {
+                // Of that type and mutable: it cannot fail.
+                let _ = global.set(&mut store, Val::I32(value as i32));
+            }
+        }
+        (Effect::Swap(a, b), Extern::Table(table)) => {
+            let first = table.get(&mut store, a);
+            if let (Some(first), Some(second)) = (first, table.get(&mut store, b)) {
+                // Both elements are there and of the table's type: it cannot fail.
+                let _ = table.set(&mut store, a, second);
+                let _ = table.set(&mut store, b, first);
+            }
+        }
+        (Effect::Grow, Extern::Memory(memory)) if memory.size(&store) < FEW_PAGES => {
+            // A memory at its maximum stays as it is.
+            let _ = memory.grow(&mut store, 1);
+        }
+        _ => {}
+    }
 }
 
 fn kind(error: &Error) -> Option<Kind> {
@@ -325,14 +389,16 @@ fn from_type(ty: &ValType) -> Type {
     }
 }
 
-fn from_val(store: impl AsContext, value: &Val) -> Value {
+fn from_val(store: impl AsContext<Data = Data>, value: &Val) -> Value {
     match value {
         Val::I32(x) => Value::I32(*x as u32),
         Val::I64(x) => Value::I64(*x as u64),
         Val::F32(x) => Value::F32(*x),
         Val::F64(x) => Value::F64(*x),
         Val::V128(x) => Value::V128(x.as_u128()),
-        Val::FuncRef(x) => Value::Func(x.is_some()),
+        Val::FuncRef(x) => {
+            Value::Func(x.map(|function| store.as_context().data().names.number(function)))
+        }
         Val::ExternRef(None) => Value::Extern(None),
         Val::ExternRef(Some(x)) => {
             let data = x.data(&store).ok().flatten();

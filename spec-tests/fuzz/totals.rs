@@ -47,6 +47,8 @@ impl Totals {
         } else if let Some(opcode) = name.strip_prefix("instruction ") {
             let at = OPCODES.iter().position(|known| *known == opcode)?;
             self.counts.opcodes[at] = number;
+        } else if let Some(shape) = name.strip_prefix("shape ") {
+            self.counts.shapes.insert(shape.to_owned(), number);
         } else if name == "next-seed" {
             self.next_seed = number;
         } else {
@@ -74,6 +76,9 @@ impl Totals {
         for (name, number) in &self.passes {
             lines.push(format!("{number} pass {name}"));
         }
+        for (name, number) in &self.counts.shapes {
+            lines.push(format!("{number} shape {name}"));
+        }
         for (name, number) in OPCODES.iter().zip(&self.counts.opcodes) {
             if *number > 0 {
                 lines.push(format!("{number} instruction {name}"));
@@ -84,7 +89,7 @@ impl Totals {
             .map_err(|error| format!("{}: cannot be written: {error}", path.display()))
     }
 
-    /// Coverage in a few lines: by pass, and of instructions the number and the rarest.
+    /// Coverage in a few lines: by pass, by shape, and of instructions the number and the rarest.
     pub(crate) fn coverage(&self) -> String {
         let passes: Vec<String> = self
             .passes
@@ -105,9 +110,12 @@ impl Totals {
             .take(12)
             .map(|(n, name)| format!("{name} {n}"))
             .collect();
+        let shapes = self.counts.shapes.iter();
+        let shapes: Vec<String> = shapes.map(|(name, n)| format!("{name}: {n}")).collect();
         format!(
-            "functions changed by pass: {}\n{} different instructions in modules that ran; rarest: {}",
+            "functions changed by pass: {}\nmodules by shape: {}\n{} different instructions in modules that ran; rarest: {}",
             passes.join(", "),
+            shapes.join(", "),
             seen.len(),
             rarest.join(", ")
         )
@@ -127,6 +135,7 @@ mod tests {
         };
         counts.opcodes = vec![0; OPCODES.len()];
         counts.opcodes[3] = 5;
+        counts.shapes.insert("one round".into(), 2);
         for round in 1..=2 {
             let mut totals = Totals::read(&path).unwrap();
             totals.add(&counts, 10 * round);
@@ -140,9 +149,10 @@ mod tests {
             (
                 totals.counts.results,
                 totals.counts.opcodes[3],
+                totals.counts.shapes["one round"],
                 totals.next_seed
             ),
-            (14, 10, 20)
+            (14, 10, 4, 20)
         );
         assert!(refused.is_some_and(|message| message.contains("`7 nonsense`")));
     }

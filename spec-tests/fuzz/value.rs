@@ -18,7 +18,7 @@ pub(super) enum Type {
     Exn,
 }
 
-/// A value; floats by their bits, functions by being there or not.
+/// A value; floats by their bits, functions by their [`Names`](super::names::Names).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Value {
     I32(u32),
@@ -26,7 +26,7 @@ pub(super) enum Value {
     F32(u32),
     F64(u64),
     V128(u128),
-    Func(bool),
+    Func(Option<u32>),
     Extern(Option<u64>),
     Exn(bool),
 }
@@ -97,8 +97,8 @@ pub(super) trait Running {
 pub(super) enum State<'a> {
     Global(Value),
     Memory(&'a [u8]),
-    /// Which elements are there.
-    Table(Vec<bool>),
+    /// Which function or what else each element is.
+    Table(Vec<Value>),
     /// What has no state.
     Other,
 }
@@ -108,6 +108,7 @@ impl State<'_> {
     pub(super) fn size(&self) -> usize {
         match self {
             Self::Memory(bytes) => bytes.len(),
+            Self::Table(elements) => size_of_val(&elements[..]),
             _ => 0,
         }
     }
@@ -138,8 +139,13 @@ impl State<'_> {
                     &got[at..end]
                 )
             }
+            (Self::Table(want), State::Table(got)) if want.len() != got.len() => {
+                format!("table size: wasmi {}, craneway {}", want.len(), got.len())
+            }
             (Self::Table(want), State::Table(got)) => {
-                format!("table (elements present): wasmi {want:?}, craneway {got:?}")
+                let mut pairs = want.iter().zip(got).enumerate();
+                let (at, (want, got)) = pairs.find(|(_, (a, b))| a != b)?;
+                format!("table element {at}: wasmi {want:?}, craneway {got:?}")
             }
             _ => "the exports are of different kinds".into(),
         })
@@ -211,7 +217,7 @@ pub(super) fn argument(ty: Type, rng: &mut Rng) -> Value {
             };
             Value::V128(word() | word() << 32 | word() << 64 | word() << 96)
         }
-        Type::Func => Value::Func(false),
+        Type::Func => Value::Func(None),
         Type::Exn => Value::Exn(false),
         Type::Extern if edge => Value::Extern(None),
         Type::Extern => Value::Extern(Some(rng.below(1000))),

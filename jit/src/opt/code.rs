@@ -146,6 +146,20 @@ pub(super) fn replace_extensions(
     replace_values(func, &replaced);
 }
 
+/// Makes nothing of the branches that the mid-end took out of the code. One that it replaced by a
+/// jump shares the arguments of an edge with it, which a pass may move to another place; later
+/// stages look at all instructions, these too, and would find what lies there now.
+pub(super) fn forget_removed_branches(func: &mut Function) {
+    for number in 0..func.dfg.num_insts() {
+        let inst = Inst::from_u32(number as u32);
+        let removed = func.layout.inst_block(inst).is_none();
+        if removed && func.dfg.insts[inst].opcode().is_branch() {
+            let opcode = Opcode::Nop;
+            func.dfg.insts[inst] = InstructionData::NullAry { opcode };
+        }
+    }
+}
+
 /// Removes pure operations that nothing uses.
 pub(super) fn sweep(func: &mut Function, domtree: &DominatorTree) {
     let mut uses: SecondaryMap<Value, u32> = SecondaryMap::with_default(0);

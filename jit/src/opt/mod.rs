@@ -91,6 +91,7 @@ pub(crate) fn after_mid_end(context: &mut Context, enabled: Passes, facts: Facts
     if !AFTER.iter().chain(LAST).any(|(id, _)| enabled.has(*id)) {
         return;
     }
+    code::forget_removed_branches(&mut context.func);
     context.compute_loop_analysis();
     if enabled.has(PassId::Branch) && branch::run(context) {
         PassId::Branch.count();

@@ -33,6 +33,12 @@ pub(super) struct Sum {
     max: u32,
 }
 
+impl Sum {
+    pub(super) fn constant(&self) -> u32 {
+        self.constant
+    }
+}
+
 /// Where the constant goes, at the end of memory or elsewhere.
 enum Place {
     Inside,
@@ -53,7 +59,7 @@ fn load_widths(ty: Ty) -> &'static [u32] {
 
 impl Body<'_> {
     /// A sum; in loops mostly one that other accesses of the loop share up to a constant.
-    fn sum(&mut self) -> Sum {
+    pub(super) fn sum(&mut self) -> Sum {
         if let Some(inner) = self.loops.last()
             && let Some(family) = inner.family.clone()
             && !self.rng.once_in(3)
@@ -170,7 +176,7 @@ impl Body<'_> {
     }
 
     /// Leaves the sum and `constant` on the stack.
-    fn emit_sum(&mut self, sum: &Sum, constant: u32) {
+    pub(super) fn emit_sum(&mut self, sum: &Sum, constant: u32) {
         let mut terms = sum.terms.clone();
         for at in (1..terms.len()).rev() {
             terms.swap(at, self.rng.below(at as u64 + 1) as usize);
@@ -262,13 +268,13 @@ impl Body<'_> {
     }
 
     /// A 64-bit memory wants its address wide.
-    fn extend(&mut self, memory: u32) {
+    pub(super) fn extend(&mut self, memory: u32) {
         if self.shape.memories[memory as usize].wide {
             self.emit(I::I64ExtendI32U);
         }
     }
 
-    fn memarg(&mut self, memory: u32, offset: u64, width: u32) -> MemArg {
+    pub(super) fn memarg(&mut self, memory: u32, offset: u64, width: u32) -> MemArg {
         MemArg {
             offset,
             align: self.rng.below(u64::from(width.trailing_zeros()) + 1) as u32,
@@ -285,13 +291,13 @@ impl Body<'_> {
     }
 
     /// A load that gives `ty`, and its width in bytes.
-    fn load_of(&mut self, ty: Ty) -> (usize, u32) {
+    pub(super) fn load_of(&mut self, ty: Ty) -> (usize, u32) {
         let widths = load_widths(ty);
         let which = self.rng.below(widths.len() as u64) as usize;
         (which, widths[which])
     }
 
-    fn emit_load(&mut self, ty: Ty, which: usize, at: MemArg) {
+    pub(super) fn emit_load(&mut self, ty: Ty, which: usize, at: MemArg) {
         let load = match ty {
             Ty::I32 => match which {
                 0..=2 => I::I32Load(at),
@@ -349,7 +355,7 @@ impl Body<'_> {
     }
 
     /// A store that takes `ty`, and its width in bytes.
-    fn store_of(&mut self, ty: Ty) -> (usize, u32) {
+    pub(super) fn store_of(&mut self, ty: Ty) -> (usize, u32) {
         let widths: &[u32] = match ty {
             Ty::I32 => &[4, 4, 1, 2],
             Ty::I64 => &[8, 8, 1, 2, 4],
@@ -361,7 +367,7 @@ impl Body<'_> {
         (which, widths[which])
     }
 
-    fn emit_store(&mut self, ty: Ty, which: usize, at: MemArg) {
+    pub(super) fn emit_store(&mut self, ty: Ty, which: usize, at: MemArg) {
         let store = match ty {
             Ty::I32 => match which {
                 0 | 1 => I::I32Store(at),
@@ -550,40 +556,5 @@ impl Body<'_> {
         self.emit(I::I32Shl);
         self.emit(I::I32Const(1));
         self.emit(I::I32And);
-    }
-
-    /// Small parts of memory are filled or copied, often onto themselves.
-    pub(super) fn bulk(&mut self) {
-        let memory = self.some_memory();
-        let wide = self.shape.memories[memory as usize].wide;
-        let length = |body: &mut Self| {
-            body.expr(Ty::I32, 1);
-            body.emit(I::I32Const(31));
-            body.emit(I::I32And);
-            body.extend(memory);
-        };
-        let sum = self.sum();
-        self.emit_sum(&sum, sum.constant);
-        self.extend(memory);
-        if self.rng.once_in(2) {
-            self.expr(Ty::I32, 1);
-            length(self);
-            return self.emit(I::MemoryFill(memory));
-        }
-        let other = self.rng.below(self.shape.memories.len() as u64) as u32;
-        let from = if self.shape.memories[other as usize].wide == wide {
-            other
-        } else {
-            memory
-        };
-        let sum = self.sum();
-        let more = self.rng.pick(&[0, 1, 4, 16]);
-        self.emit_sum(&sum, sum.constant.wrapping_add(more));
-        self.extend(from);
-        length(self);
-        self.emit(I::MemoryCopy {
-            src_mem: from,
-            dst_mem: memory,
-        });
     }
 }

@@ -4,6 +4,7 @@
 //! callees added, and stops growing when its budget is used up.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use wasm_encoder::{BlockType, Function, Instruction as I};
 
@@ -43,6 +44,10 @@ pub(super) struct Body<'a> {
     /// Instructions that a call may execute, so far.
     pub(super) cost: u64,
     budget: u64,
+    /// Values from outside that loops short of registers use.
+    pub(super) outsiders: Vec<u32>,
+    /// What is in it that passes look for.
+    shapes: BTreeSet<&'static str>,
 }
 
 impl<'a> Body<'a> {
@@ -69,14 +74,16 @@ impl<'a> Body<'a> {
             times: 1,
             cost: 0,
             budget,
+            outsiders: Vec::new(),
+            shapes: BTreeSet::new(),
         };
         body.declare();
         body.generate();
         body
     }
 
-    /// The function and about how many instructions a call executes.
-    pub(super) fn finish(self) -> (Function, u64) {
+    /// The function, about how many instructions a call executes, and what is in it that passes look for.
+    pub(super) fn finish(self) -> (Function, u64, BTreeSet<&'static str>) {
         let own = self.locals[self.params..].iter().map(|ty| (1, ty.encode()));
         let mut function = Function::new(own);
         for instruction in &self.code {
@@ -88,7 +95,7 @@ impl<'a> Body<'a> {
             Role::Recursive => self.cost * 15,
             _ => self.cost,
         };
-        (function, cost + 5)
+        (function, cost + 5, self.shapes)
     }
 
     fn function(&self) -> &'a super::Function {
@@ -102,6 +109,11 @@ impl<'a> Body<'a> {
     pub(super) fn emit(&mut self, instruction: I<'static>) {
         self.code.push(instruction);
         self.cost += self.times;
+    }
+
+    /// Notes that the function has something that passes look for.
+    pub(super) fn mark(&mut self, shape: &'static str) {
+        self.shapes.insert(shape);
     }
 
     pub(super) fn local(&mut self, ty: Ty) -> u32 {
@@ -118,7 +130,7 @@ impl<'a> Body<'a> {
     }
 
     /// A local of this type that may be assigned.
-    fn target(&mut self, ty: Ty) -> u32 {
+    pub(super) fn target(&mut self, ty: Ty) -> u32 {
         let all: Vec<u32> = self
             .free
             .iter()
@@ -164,6 +176,10 @@ impl<'a> Body<'a> {
             for _ in 0..self.rng.between(1, 3) {
                 self.bound();
             }
+        }
+        if self.function().tiny && self.rng.once_in(3) {
+            // What callers know of globals is wrong once they have called this.
+            self.set_global();
         }
         let most = if self.function().tiny { 2 } else { 9 };
         for _ in 0..self.rng.between(1, most) {
@@ -260,7 +276,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    fn combine(&mut self, ty: Ty) {
+    pub(super) fn combine(&mut self, ty: Ty) {
         let other = self.rng.once_in(3);
         self.emit(match ty {
             Ty::I32 if other => I::I32Sub,
@@ -303,8 +319,8 @@ impl<'a> Body<'a> {
     }
 
     /// A call whose results go to locals or are dropped.
-    fn call(&mut self) {
-        if self.shape.hosts > 0 && self.rng.once_in(8) {
+    pub(super) fn call(&mut self) {
+        if self.shape.hosts > 0 && self.rng.once_in(4) {
             return self.call_host();
         }
         let Some((callee, signature)) = self.callee(|_| true) else {
@@ -394,7 +410,7 @@ impl<'a> Body<'a> {
     }
 
     /// Changes a table.
-    fn table(&mut self) {
+    pub(super) fn table(&mut self) {
         let targets = super::targets(self.shape);
         let sure: Vec<u32> = targets
             .iter()
@@ -457,7 +473,7 @@ impl<'a> Body<'a> {
             return self.assign();
         }
         let tiny = self.function().tiny;
-        match self.rng.below(40) {
+        match self.rng.below(48) {
             0..=5 => self.assign(),
             6..=8 => self.store_statement(),
             9 => self.guarded(),
@@ -479,6 +495,10 @@ impl<'a> Body<'a> {
             38 if self.rng.once_in(2) => self.doubtful(),
             38 => self.leave(),
             39 if self.rng.once_in(3) => self.trap(),
+            40..=45 if depth < 4 && self.loops.len() < 3 && (!tiny || self.rng.once_in(3)) => {
+                self.kernel();
+            }
+            46 => self.globals(1),
             _ => self.store_statement(),
         }
     }
@@ -507,7 +527,7 @@ impl<'a> Body<'a> {
         self.emit(I::LocalSet(to));
     }
 
-    fn set_global(&mut self) {
+    pub(super) fn set_global(&mut self) {
         let shape = self.shape;
         let all: Vec<u32> = (0..shape.globals.len() as u32)
             .filter(|g| shape.globals[*g as usize].mutable)
@@ -645,7 +665,7 @@ impl<'a> Body<'a> {
     }
 
     /// What may trap.
-    fn trap(&mut self) {
+    pub(super) fn trap(&mut self) {
         match self.rng.below(3) {
             0 => {
                 self.condition();

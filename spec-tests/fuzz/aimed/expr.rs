@@ -457,7 +457,7 @@ impl Body<'_> {
         }
     }
 
-    fn compare32(&mut self) {
+    pub(super) fn compare32(&mut self) {
         let op = self.rng.below(10) as usize;
         let ops = [
             I::I32Eq,
@@ -474,7 +474,7 @@ impl Body<'_> {
         self.emit(ops[op].clone());
     }
 
-    fn compare64(&mut self) {
+    pub(super) fn compare64(&mut self) {
         let op = self.rng.below(10) as usize;
         let ops = [
             I::I64Eq,

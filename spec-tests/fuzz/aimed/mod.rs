@@ -6,6 +6,8 @@
 //!   mod        the module: memories, globals, tables, signatures, which function may call which
 //!   body       one function: locals, labels, statements
 //!   loops      loops of all shapes, their variables and how they end
+//!   kernels    small inner loops of the sorts that passes look for; rounds is what they do
+//!   bulk       fills and copies
 //!   address    addresses whose bounds are known, accesses of all widths
 //!   expr       values of every type
 //!   vector     values of 128 bits
@@ -16,8 +18,11 @@
 
 mod address;
 mod body;
+mod bulk;
 mod expr;
+mod kernels;
 mod loops;
+mod rounds;
 mod vector;
 
 use wasm_encoder::{
@@ -25,6 +30,8 @@ use wasm_encoder::{
     ExportSection, FunctionSection, GlobalSection, GlobalType, ImportSection, MemorySection,
     MemoryType, Module, RefType, TableSection, TableType, TypeSection, ValType,
 };
+
+use std::collections::BTreeSet;
 
 use super::rng::Rng;
 use body::Body;
@@ -124,24 +131,26 @@ const TARGETS: [usize; 3] = [1, 2, 3];
 /// others.
 const SURE_SLOTS: u32 = 4;
 
-/// The module that `rng` makes.
-pub(super) fn module(rng: &mut Rng) -> Vec<u8> {
+/// The module that `rng` makes, and what is in it that passes look for.
+pub(super) fn module(rng: &mut Rng) -> (Vec<u8>, BTreeSet<&'static str>) {
     let mut shape = shape(rng);
     let mut bodies = Vec::new();
+    let mut shapes = BTreeSet::new();
     // From the last to the first: what a function may call has a known cost.
     for index in (0..shape.functions.len()).rev() {
-        let (function, cost) = Body::new(rng, &shape, index).finish();
+        let (function, cost, own) = Body::new(rng, &shape, index).finish();
+        shapes.extend(own);
         shape.functions[index].cost = cost;
         bodies.push(function);
     }
     bodies.reverse();
-    encode(rng, &shape, &bodies)
+    (encode(rng, &shape, &bodies), shapes)
 }
 
 fn shape(rng: &mut Rng) -> Shape {
     let simd = rng.once_in(3);
     let floats = !rng.once_in(3);
-    let hosts = u32::from(rng.once_in(3));
+    let hosts = u32::from(rng.once_in(2));
     let mut shape = Shape {
         memories: memories(rng),
         globals: globals(rng, simd),
@@ -253,7 +262,7 @@ fn globals(rng: &mut Rng, simd: bool) -> Vec<Global> {
             ty,
             mutable: !rng.once_in(6),
             imported: None,
-            exported: rng.once_in(2),
+            exported: !rng.once_in(4),
         });
     }
     all
@@ -440,11 +449,38 @@ fn data(rng: &mut Rng, shape: &Shape) -> DataSection {
             } else {
                 ConstExpr::i32_const(at as i32)
             };
-            let bytes: Vec<u8> = (0..length).map(|_| rng.next() as u8).collect();
+            let bytes = bytes(rng, length);
             data.active(index as u32, &offset, bytes);
         }
     }
     data
+}
+
+/// Bytes of a segment; some are floats that are rare among random ones.
+fn bytes(rng: &mut Rng, length: u64) -> Vec<u8> {
+    const FLOATS: [u64; 8] = [
+        0x7ff8_0000_0000_0000,
+        0xfff8_0000_0000_0001,
+        0x7ff0_0000_0000_0001,
+        0x7ff0_0000_0000_0000,
+        0x8000_0000_0000_0000,
+        // Of 32 bits, in pairs.
+        0x7fc0_0000_ffc0_0001,
+        0x7f80_0001_8000_0000,
+        0x7f80_0000_ff80_0000,
+    ];
+    let floats = rng.once_in(2);
+    let mut bytes = Vec::new();
+    while (bytes.len() as u64) < length {
+        let word = if floats && rng.once_in(3) {
+            rng.pick(&FLOATS)
+        } else {
+            rng.next()
+        };
+        bytes.extend(word.to_le_bytes());
+    }
+    bytes.truncate(length as usize);
+    bytes
 }
 
 fn table_type(table: &Table) -> TableType {
@@ -493,7 +529,7 @@ mod tests {
     #[test]
     fn modules_are_valid() {
         for seed in 0..300 {
-            let wasm = module(&mut Rng::new(seed));
+            let (wasm, _) = module(&mut Rng::new(seed));
             let features = WasmFeatures::WASM3;
             if let Err(error) = Validator::new_with_features(features).validate_all(&wasm) {
                 panic!("seed {seed}: {error}");

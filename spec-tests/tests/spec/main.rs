@@ -20,7 +20,7 @@ use craneway_spec_tests::{Failure, Mode, Options, Summary, run_script};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 use skips::{REWRITES, SKIPS, skipped_assertions};
-use suites::{SUITES, Suite};
+use suites::{SUITES, Source, Suite};
 use table::Outcome;
 
 /// How many failures of one file are shown; `SPEC_FAILURES` has them all.
@@ -85,7 +85,12 @@ struct Run {
 impl Run {
     fn run(self, outcomes: &Outcomes) -> Result<(), Failed> {
         let suite = &SUITES[self.index];
-        let engine = Engine::new(&suite.level.config())
+        let mut config = suite.level.config();
+        if matches!(suite.source, Source::Own) {
+            // What makes the compiler fall back on less optimisation is to fail here.
+            config.cranelift_debug_verifier(true);
+        }
+        let engine = Engine::new(&config)
             .map_err(|error| format!("the engine cannot be made: {error:#}"))?;
         let mut options = Options::new(engine);
         options.mode = self.mode;

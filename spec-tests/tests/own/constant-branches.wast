@@ -1,0 +1,30 @@
+;; A branch on a constant becomes a jump that shares its arguments, and lives on outside the code: a pass that changes
+;; the arguments of edges must not do it in place. It shows where a list gets too long or too short for its place.
+(module
+  (memory 1)
+  (global $a (mut i32) (i32.const 8))
+  (global $b (mut i32) (i32.const 8))
+  (func (export "f")
+    (local $zero i32) (local $six i32) (local $fifteen i64) (local $thirteen i32) (local $seventeen i32)
+    (local $nineteen i64) (local $wide i32) (local $twelve i32) (local $place i32) (local $value i32)
+    (local $next i64) (local $last i64) (local $base i32)
+    (if (local.get $zero)
+      (then
+        (local.set $six (i32.const 16))
+        (local.set $fifteen (i64.const 0))
+        (local.set $seventeen (local.get $thirteen))
+        (local.set $nineteen (i64.const 0))
+        (local.set $wide (local.get $zero))
+        (local.set $twelve (global.get $a))))
+    (loop $again
+      (f32.store offset=4 (local.get $place) (f32.convert_i32_u (local.get $value)))
+      (local.set $place (i32.const 0))
+      (local.set $next (i64.add (local.get $next) (i64.const 2)))
+      (br_if $again (i64.lt_u (local.get $next) (local.get $last))))
+    (drop (local.get $seventeen))
+    (drop (local.get $fifteen))
+    (drop (local.get $nineteen))
+    (drop (i32.load8_u offset=20498 (i32.add (local.get $base) (local.get $wide))))
+    (drop (local.get $six))
+    (drop (local.get $twelve))))
+(assert_return (invoke "f"))
