@@ -1,5 +1,6 @@
 """The engines that run kernels: how each is had, and which command runs a kernel under it."""
 import dataclasses
+import functools
 import importlib.machinery
 import importlib.util
 import json
@@ -113,11 +114,19 @@ def passes(probe):
 
 
 class Engines:
-    """All that can be had, each looked for once; what cannot is None."""
+    """All that can be had, each looked for (and built) once and only if it is asked for; what cannot be had is None."""
 
-    def __init__(self):
-        self.craneway, self.wasmtime48 = attempt(probe_craneway), attempt(probe_wasmtime)
-        self.before = os.environ.get("CRANEWAY_BEFORE")
+    @functools.cached_property
+    def craneway(self):
+        return attempt(probe_craneway)
+
+    @functools.cached_property
+    def wasmtime48(self):
+        return attempt(probe_wasmtime)
+
+    @property
+    def before(self):
+        return os.environ.get("CRANEWAY_BEFORE")
 
     def for_kernels(self):
         """Columns in order: name to Engine or None."""
