@@ -3,7 +3,6 @@ import dataclasses
 import functools
 import importlib.machinery
 import importlib.util
-import json
 import os
 import pathlib
 import subprocess
