@@ -67,7 +67,11 @@ fn nothing_of_it_is_mapped_when_module_and_instances_are_gone() {
     let engine = Engine::default();
     let file = compiled(&engine);
     let path = file.path().to_str().unwrap();
-    let mapped = || std::fs::read_to_string("/proc/self/maps").unwrap().contains(path);
+    let mapped = || {
+        std::fs::read_to_string("/proc/self/maps")
+            .unwrap()
+            .contains(path)
+    };
     for module_goes_first in [false, true] {
         // SAFETY: the bytes come from `precompile_module`, and nobody else knows the file.
         let module = unsafe { Module::deserialize_file(&engine, path) }.unwrap();
