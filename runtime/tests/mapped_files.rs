@@ -1,13 +1,12 @@
-//! A compiled file that is cut off while it is mapped ends the process, and says why.
+//! Files that are mapped: one that is cut off ends the process, and says why; one that is done with is let go.
 
 mod support;
 
 use craneway::{Engine, Instance, Module, Store};
 use std::os::unix::process::ExitStatusExt;
 
-/// Loads a file, makes it shorter, then does what `then` says.
-fn cut_off(keep: fn(u64) -> u64, then: fn(Module)) -> ! {
-    let engine = Engine::default();
+/// A compiled file with 4000 functions and enough data that it is mapped.
+fn compiled(engine: &Engine) -> tempfile::NamedTempFile {
     let functions: String = (0..4000)
         .map(|n| format!("(func (export \"f{n}\") (result i64) (i64.const {n}000000000))"))
         .collect();
@@ -19,10 +18,18 @@ fn cut_off(keep: fn(u64) -> u64, then: fn(Module)) -> ! {
     let bytes = engine.precompile_module(wat.as_bytes()).unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), &bytes).unwrap();
+    file
+}
+
+/// Loads a file, makes it shorter, then does what `then` says.
+fn cut_off(keep: fn(u64) -> u64, then: fn(Module)) -> ! {
+    let engine = Engine::default();
+    let file = compiled(&engine);
+    let length = file.as_file().metadata().unwrap().len();
     // SAFETY: the bytes come from `precompile_module`. That the file is cut off breaks the rest of
     // the promise, which is what this is about.
     let module = unsafe { Module::deserialize_file(&engine, file.path()) }.unwrap();
-    file.as_file().set_len(keep(bytes.len() as u64)).unwrap();
+    file.as_file().set_len(keep(length)).unwrap();
     then(module);
     std::process::exit(0)
 }
@@ -51,5 +58,34 @@ fn code_behind_the_end() {
     match support::child("code_behind_the_end") {
         None => cut_off(|len| len - 8192, |module| call(module, "f3999")),
         Some(output) => aborts_and_says(&output, "a mapped file of compiled code cannot be read"),
+    }
+}
+
+/// A slot that waits for another instance of the module has the file's pages in it.
+#[test]
+fn nothing_of_it_is_mapped_when_module_and_instances_are_gone() {
+    let engine = Engine::default();
+    let file = compiled(&engine);
+    let path = file.path().to_str().unwrap();
+    let mapped = || {
+        std::fs::read_to_string("/proc/self/maps")
+            .unwrap()
+            .contains(path)
+    };
+    for module_goes_first in [false, true] {
+        // SAFETY: the bytes come from `precompile_module`, and nobody else knows the file.
+        let module = unsafe { Module::deserialize_file(&engine, path) }.unwrap();
+        let mut store = Store::new(&engine, ());
+        Instance::new(&mut store, &module, &[]).unwrap();
+        if module_goes_first {
+            drop(module);
+            assert!(mapped());
+            drop(store);
+        } else {
+            drop(store);
+            assert!(mapped());
+            drop(module);
+        }
+        assert!(!mapped(), "module first: {module_goes_first}");
     }
 }

@@ -11,7 +11,7 @@ const SHORT: Duration = Duration::from_millis(100);
 /// Suspends the task for as long.
 pub(crate) async fn sleep(duration: Duration) {
     if duration < SHORT
-        && let Some(timer) = kernel::Timer::start(duration)
+        && let Some(mut timer) = kernel::Timer::start(duration)
     {
         return timer.over().await;
     }
@@ -116,7 +116,7 @@ mod kernel {
         }
 
         /// Ready when the time is over. Whoever waits looks at the clock again, so an error ends the wait, too.
-        pub(super) async fn over(&self) {
+        pub(super) async fn over(&mut self) {
             let Some(watched) = &self.watched else {
                 return;
             };
@@ -127,11 +127,13 @@ mod kernel {
                 // Reactors report what was; the timer says what is, and with that is ready for its next use.
                 let said = rustix::io::read(watched.fd.get_ref(), &mut [0; 8]);
                 guard.clear_ready();
-                if !matches!(
-                    said,
-                    Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR)
-                ) {
-                    return;
+                match said {
+                    Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+                    Err(_) => return,
+                    Ok(_) => {
+                        self.spent = true;
+                        return;
+                    }
                 }
             }
         }
@@ -187,6 +189,18 @@ mod kernel {
             assert!(idle.len() <= KEPT);
         }
 
+        /// Stopping costs as much as starting.
+        #[test]
+        fn only_a_timer_that_is_given_up_is_stopped() {
+            let _alone = ALONE.blocking_lock();
+            runtime().block_on(async {
+                let mut timer = Timer::start(Duration::from_millis(1)).expect("a place");
+                assert!(!timer.spent);
+                timer.over().await;
+                assert!(timer.spent);
+            });
+        }
+
         #[test]
         fn a_timer_that_is_used_again_says_nothing_of_its_last_use() {
             let _alone = ALONE.blocking_lock();
@@ -223,8 +237,8 @@ mod kernel {
             None
         }
 
-        pub(super) async fn over(self) {
-            match self {}
+        pub(super) async fn over(&mut self) {
+            match *self {}
         }
     }
 }

@@ -115,14 +115,19 @@ impl WasmBenchConfig {
             self.execution_flags_len,
             "the flags",
         )?;
+        let working_dir = path(
+            self.working_dir_ptr,
+            self.working_dir_len,
+            "the working directory",
+        )?;
         let mut config = Config::new();
         apply(&mut config, flags.unwrap_or(""))?;
         Ok(Settings {
-            working_dir: path(
-                self.working_dir_ptr,
-                self.working_dir_len,
-                "the working directory",
-            )?,
+            // What the recorder takes for the directory of a file that is named without one.
+            working_dir: match working_dir.as_os_str().is_empty() {
+                true => PathBuf::from("."),
+                false => working_dir,
+            },
             stdout: path(
                 self.stdout_path_ptr,
                 self.stdout_path_len,

@@ -11,8 +11,10 @@ use std::io::Read as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-/// A module whose `_start` does nothing, with the memory that WASI wants.
-const EMPTY: &str = r#"(module (memory (export "memory") 1) (func (export "_start")))"#;
+/// A program whose `_start` does nothing. It imports from WASI like any other: Wasmer sets up no WASI for one that does not.
+const EMPTY: &str = r#"(module
+    (import "wasi_snapshot_preview1" "proc_exit" (func (param i32)))
+    (memory (export "memory") 1) (func (export "_start")))"#;
 
 /// Gives node a command for WASI programs.
 const DRIVER: &str = include_str!("wasi.mjs");

@@ -6,6 +6,7 @@ use super::sys::Reservation;
 use super::table::{Deferred, Element};
 use craneway_jit::abi::{FuncImport, FuncRecord, GlobalPlace, TablePlace};
 use craneway_jit::module::{ConstExpr, ConstOp, ElementItems, SegmentMode};
+use std::cell::UnsafeCell;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ pub struct Instance {
     /// Whether its slot was ready: left by an earlier instance of its module.
     pub(crate) ready: bool,
     /// S while it is being written; then it lies below vmctx, sealed.
-    pub(crate) draft: Vec<u128>,
+    pub(crate) draft: Vec<UnsafeCell<u128>>,
     pub(crate) memories: Vec<MemoryId>,
     /// `None` for fixed tables.
     pub(crate) tables: Vec<Option<TableId>>,

@@ -19,6 +19,7 @@ use craneway_jit::abi::{
     TablePlace, TrapCode, VmLayout,
 };
 use craneway_jit::module::{ElementItems, SegmentMode, ValType};
+use std::cell::UnsafeCell;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -91,6 +92,14 @@ enum FieldSpace {
     Own(Reservation),
 }
 
+/// S, all zero.
+fn draft(layout: &VmLayout) -> Vec<UnsafeCell<u128>> {
+    let words = layout.s_bytes as usize / 16;
+    std::iter::repeat_with(UnsafeCell::default)
+        .take(words)
+        .collect()
+}
+
 /// Reserves the fields, with the direct memory if the module has one, and adds the bare instance.
 fn make_room(store: &mut Store, module: &Arc<LoadedModule>) -> anyhow::Result<InstanceId> {
     let declared = module.module();
@@ -111,7 +120,7 @@ fn make_room(store: &mut Store, module: &Arc<LoadedModule>) -> anyhow::Result<In
         vmctx,
         fields: None,
         ready: false,
-        draft: vec![0; layout.s_bytes as usize / 16],
+        draft: draft(layout),
         memories: Vec::new(),
         tables: Vec::new(),
         globals: Vec::new(),

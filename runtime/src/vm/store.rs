@@ -134,10 +134,11 @@ pub struct Store {
     pub(crate) activation: *mut Activation,
     stack: Option<WasmStack>,
     stack_bytes: usize,
+    /// Dropped before the instances: while a module lives, its slots can still be kept for it.
+    pub(crate) memories: Vec<Memory>,
     pub(crate) instances: Vec<Box<Instance>>,
     by_vmctx: HashMap<usize, u32>,
     last_instance: Cell<(usize, u32)>,
-    pub(crate) memories: Vec<Memory>,
     pub(crate) tables: Vec<Table>,
     pub(crate) globals: Vec<Global>,
     pub(crate) tags: Vec<Box<TagRecord>>,

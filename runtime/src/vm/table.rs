@@ -44,8 +44,8 @@ pub struct Table {
 enum Space {
     /// On the heap, all of the capacity: small tables cost no system call.
     Heap {
-        /// Keeps them.
-        _words: Box<[u128]>,
+        /// Keeps them. No `Box`, which would claim that nobody else has their address.
+        _words: Vec<u128>,
     },
     /// In address space of their own, made accessible as the table grows.
     Own {
@@ -58,7 +58,7 @@ impl Space {
     /// Room for `bytes`, and its first address.
     fn new(bytes: usize) -> anyhow::Result<(Space, usize)> {
         if bytes <= ON_HEAP {
-            let mut words = vec![0; bytes.div_ceil(16)].into_boxed_slice();
+            let mut words = vec![0u128; bytes.div_ceil(16)];
             let base = words.as_mut_ptr() as usize;
             return Ok((Space::Heap { _words: words }, base));
         }
