@@ -62,6 +62,9 @@ const MODULE_GROWTH: u64 = 30;
 const FREE_GROWTH: u64 = 20_000;
 /// Size up to which a function is unrolled into itself.
 const MAX_RECURSIVE: u32 = 80;
+/// Locals of a function that calls itself in a loop, if it is unrolled: every level's live around the
+/// calls of the innermost, and four registers survive a call.
+const MAX_LOOP_STATE: u32 = 2;
 /// Size that a function unrolled into itself may reach.
 const MAX_UNROLLED: u32 = 400;
 
@@ -205,8 +208,12 @@ impl Planner<'_> {
     /// be copied with every level and run no better.
     fn unroll(&self, function: u32, size: u32) -> u8 {
         let own = &self.summaries[function as usize];
-        let calls = own.sites.iter().filter(|s| s.callee == function).count() as u32;
+        let own_calls = || own.sites.iter().filter(|s| s.callee == function);
+        let calls = own_calls().count() as u32;
         if calls == 0 || !own.inlinable || own.loop_without_self_call || size > MAX_RECURSIVE {
+            return 0;
+        }
+        if own.locals > MAX_LOOP_STATE && own_calls().any(|s| s.in_loop) {
             return 0;
         }
         let levels = [1 + calls + calls * calls, 1 + calls];
@@ -298,6 +305,14 @@ mod tests {
         let plan = plan(&module, &[false, true]);
         assert_eq!(plan.unroll(0), 2);
         assert!(!plan.inlines(1, 0) && plan.needs_code(0));
+    }
+
+    #[test]
+    fn recursion_from_a_loop_is_followed_if_it_keeps_little() {
+        let mut module = [function(20, &[(0, true)])];
+        assert_eq!(plan(&module, &[true]).unroll(0), 2);
+        module[0].locals = MAX_LOOP_STATE + 1;
+        assert_eq!(plan(&module, &[true]).unroll(0), 0);
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub(super) struct Summary {
     pub(super) sites: Vec<Site>,
     /// Direct tail calls of defined functions.
     pub(super) tail_callees: Vec<u32>,
+    /// Locals besides its parameters.
+    pub(super) locals: u32,
     /// Whether it can be a part of another function.
     pub(super) inlinable: bool,
     /// Whether it has a loop.
@@ -60,6 +62,7 @@ fn read(body: &FunctionBody<'_>, defined: u32, imported: u32) -> wasmparser::Res
     for group in body.get_locals_reader()? {
         locals = locals.saturating_add(group?.0);
     }
+    out.locals = locals;
     out.inlinable &= locals <= MAX_LOCALS;
     let mut reader = body.get_operators_reader()?;
     let mut open = Vec::new();
