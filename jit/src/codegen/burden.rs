@@ -1,23 +1,33 @@
-//! How long the default register allocator will take over a function's shape, beyond what it takes for
-//! each instruction.
+//! How long the default register allocator and the mid-end will take over a function's shape, beyond
+//! what they take for each instruction.
 //!
-//! Two things make it quadratic. Block parameters and what is passed to them become one bundle, step by
+//! Two things make the allocator quadratic. Block parameters and what is passed to them become one bundle, step by
 //! step; each step sorts and copies the bundle so far. And each of many values that live at the same
-//! point is tried against all others in every register. Both are estimated in one pass, in nanoseconds
-//! of a current machine; `jit/tests/shapes.rs` prints what the estimates are made from.
+//! point is tried against all others in every register. One makes the mid-end quadratic: for each new
+//! operation it goes up the dominator tree, block by block, to where the operands are known; of
+//! constants, that is all the way. All are estimated in one pass, in nanoseconds of a current machine;
+//! `jit/tests/shapes.rs` prints what the estimates are made from.
 
-use cranelift_codegen::ir::{Function, Opcode, Value, ValueDef};
+use crate::opt::is_pure;
+use cranelift_codegen::Context;
+use cranelift_codegen::entity::SecondaryMap;
+use cranelift_codegen::ir::{Block, Function, InstructionData, Opcode, Type, Value, ValueDef};
+use std::collections::HashSet;
 
 /// Time to merge one more value into a bundle, by the bundle's size.
 const MERGE: u64 = 15;
 /// Time to find a place for one more value, by the values that live where it does.
 const PLACE: u64 = 50;
+/// Blocks that the mid-end goes up in a nanosecond.
+const BLOCKS_UP: u64 = 2;
 /// No function is worth a thought below this: 0.2 s.
 const SMALL: u64 = 200_000_000;
 /// What an instruction may cost beyond the usual, which is half of this.
 const INSTRUCTION: u64 = 8_000;
 /// Functions of fewer values stay below [`SMALL`], or not far above.
 const FEW: usize = 2_000;
+/// In functions of fewer blocks no instruction can cost the mid-end more than [`INSTRUCTION`].
+const FEW_BLOCKS: usize = (INSTRUCTION * BLOCKS_UP) as usize;
 
 /// Whether the allocator would take several times as long as for other functions of the size.
 pub(super) fn is_heavy(func: &Function) -> bool {
@@ -26,8 +36,53 @@ pub(super) fn is_heavy(func: &Function) -> bool {
     }
     let square = |n: u32| u64::from(n) * u64::from(n);
     let chains: u64 = chains(func).into_iter().map(square).sum();
-    let time = chains * MERGE + square(most_alive(func)) * PLACE;
+    is_more_than_its_due(func, chains * MERGE + square(most_alive(func)) * PLACE)
+}
+
+/// Whether the mid-end would take several times as long as for other functions of the size.
+pub(super) fn is_deep(context: &mut Context) -> bool {
+    if context.func.dfg.num_blocks() < FEW_BLOCKS {
+        return false;
+    }
+    context.flowgraph();
+    is_more_than_its_due(&context.func, blocks_up(context) / BLOCKS_UP)
+}
+
+fn is_more_than_its_due(func: &Function, time: u64) -> bool {
     time > SMALL.max(func.dfg.num_insts() as u64 * INSTRUCTION)
+}
+
+/// How many blocks the mid-end goes up for all operations together. An operation that it has met
+/// takes it no search.
+fn blocks_up(context: &Context) -> u64 {
+    let dfg = &context.func.dfg;
+    let mut depths: SecondaryMap<Block, u32> = SecondaryMap::new();
+    // The depth from which on a value can be computed.
+    let mut known: SecondaryMap<Value, u32> = SecondaryMap::with_default(0);
+    let mut met: HashSet<(Type, InstructionData)> = HashSet::new();
+    let mut all = 0;
+    for block in context.domtree.cfg_rpo() {
+        let above = context.domtree.idom(*block);
+        let depth = above.map_or(0, |above| depths[above] + 1);
+        depths[*block] = depth;
+        for param in dfg.block_params(*block) {
+            known[*param] = depth;
+        }
+        for inst in context.func.layout.block_insts(*block) {
+            let mut from = depth;
+            if is_pure(&context.func, inst) {
+                let operands = dfg.inst_values(inst).map(|v| known[dfg.resolve_aliases(v)]);
+                from = operands.max().unwrap_or(0);
+                if met.insert((dfg.ctrl_typevar(inst), dfg.insts[inst])) {
+                    all += u64::from(depth - from);
+                }
+            }
+            for result in dfg.inst_results(inst) {
+                known[*result] = from;
+            }
+        }
+    }
+    all
 }
 
 /// Sizes of the sets of block parameters that are passed to one another.
@@ -193,6 +248,66 @@ mod tests {
             .collect();
         values.into_iter().reduce(|a, b| pos.ins().iadd(a, b));
         func
+    }
+
+    #[test]
+    fn the_mid_end_goes_up_once_for_each_new_operation() {
+        let func = parsed(
+            "function %f(i32, i64) -> i32 {
+             block0(v0: i32, v1: i64):
+                 jump block1
+             block1:
+                 v2 = load.i32 v1
+                 jump block2
+             block2:
+                 jump block3
+             block3:
+                 v3 = iconst.i32 7
+                 v4 = iadd v0, v3
+                 v5 = iadd v2, v4
+                 v6 = iconst.i32 7
+                 v7 = iadd v5, v6
+                 return v7
+             }",
+        );
+        let mut context = Context::for_function(func);
+        context.flowgraph();
+        // Three blocks up for the constant and the sum with a parameter, two for each of those
+        // that need what was loaded; the constant is known when it is met again.
+        assert_eq!(blocks_up(&context), 3 + 3 + 2 + 2);
+    }
+
+    /// Blocks in a row, each of which adds constants to a parameter: always the same ones or not.
+    fn row(blocks: i64, distinct: bool) -> Context {
+        let mut func = parsed("function %f(i32) {\nblock0(v0: i32):\n    return\n}");
+        let first = func.layout.entry_block().expect("it has one");
+        let param = func.dfg.block_params(first)[0];
+        let mut pos = FuncCursor::new(&mut func);
+        for n in 0..blocks {
+            let block = pos.func.dfg.make_block();
+            let last = pos.func.layout.last_block().expect("it has one");
+            if let Some(end) = pos.func.layout.last_inst(last) {
+                pos.func.layout.remove_inst(end);
+            }
+            pos.goto_bottom(last);
+            pos.ins().jump(block, &[]);
+            pos.func.layout.append_block(block);
+            pos.goto_bottom(block);
+            for k in 0..4 {
+                let constant = if distinct { n * 4 + k } else { k };
+                let constant = pos.ins().iconst(types::I32, constant);
+                pos.ins().iadd(param, constant);
+            }
+            pos.ins().return_(&[]);
+        }
+        Context::for_function(func)
+    }
+
+    #[test]
+    fn constants_far_below_the_entry_are_deep_and_blocks_alone_are_not() {
+        assert!(is_deep(&mut row(40_000, true)));
+        assert!(!is_deep(&mut row(40_000, false)));
+        assert!(!is_deep(&mut row(10_000, true)));
     }
 
     #[test]

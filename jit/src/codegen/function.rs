@@ -178,6 +178,9 @@ impl Worker {
             if plan.is_none() {
                 let heavy = burden::is_heavy(&self.context.func);
                 current = Plan::first(env.settings.opt_level, translated.shape, heavy);
+                if current == Plan::Speed && burden::is_deep(&mut self.context) {
+                    current = Plan::None;
+                }
                 if current.locals_in_frame() {
                     translated = translate(self, true)?;
                     if burden::is_heavy(&self.context.func) {

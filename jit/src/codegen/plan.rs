@@ -10,8 +10,6 @@ use crate::translate::Shape;
 const MAX_OPTIMISED_LOOP_DEPTH: u32 = 200;
 /// More values than this live across one block make the default register allocator explode.
 const MAX_BLOCK_PARAMS: u32 = 1500;
-/// More blocks than this make the mid-end quadratic: its scopes follow the dominator tree.
-const MAX_OPTIMISED_BLOCKS: u32 = 30_000;
 /// Locals times blocks beyond which liveness itself is too large for it.
 const MAX_LOCALS_TIMES_BLOCKS: u64 = 200_000_000;
 
@@ -29,16 +27,13 @@ pub(super) enum Plan {
 }
 
 impl Plan {
-    /// What to try first. `heavy` is what [`super::burden`] says; where the locals are the reason,
-    /// `InFrame` relieves it.
+    /// What to try first. `heavy` is what [`super::burden`] says of the register allocator; where the
+    /// locals are the reason, `InFrame` relieves it.
     pub(super) fn first(opt_level: OptLevel, shape: Shape, heavy: bool) -> Plan {
         let values = u64::from(shape.locals) * u64::from(shape.blocks);
         if heavy || shape.block_params > MAX_BLOCK_PARAMS || values > MAX_LOCALS_TIMES_BLOCKS {
             Plan::InFrame
-        } else if opt_level == OptLevel::None
-            || shape.loop_depth > MAX_OPTIMISED_LOOP_DEPTH
-            || shape.blocks > MAX_OPTIMISED_BLOCKS
-        {
+        } else if opt_level == OptLevel::None || shape.loop_depth > MAX_OPTIMISED_LOOP_DEPTH {
             Plan::None
         } else {
             Plan::Speed
@@ -84,11 +79,6 @@ mod tests {
             ..small
         };
         assert_eq!(first(deep), Plan::None);
-        let long = Shape {
-            blocks: 40_000,
-            ..small
-        };
-        assert_eq!(first(long), Plan::None);
         let wide = Shape {
             block_params: 10_000,
             ..small

@@ -62,7 +62,7 @@ pub(super) fn is_const(func: &Function, inst: Inst) -> bool {
 
 /// Whether `inst` does nothing but compute one value from its operands: it may be moved to
 /// wherever they are defined.
-pub(super) fn is_pure(func: &Function, inst: Inst) -> bool {
+pub(crate) fn is_pure(func: &Function, inst: Inst) -> bool {
     let op = func.dfg.insts[inst].opcode();
     func.dfg.inst_results(inst).len() == 1
         && !(op.is_call()

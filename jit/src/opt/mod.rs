@@ -47,6 +47,7 @@ mod switches;
 #[cfg(test)]
 mod testing;
 
+pub(crate) use code::is_pure;
 pub(crate) use memory::Facts;
 pub use switches::{PassId, Passes};
 
