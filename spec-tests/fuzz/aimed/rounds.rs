@@ -62,6 +62,12 @@ impl Body<'_> {
             self.emit(I::I32Const(more));
             self.emit(I::I32Add);
         }
+        if self.rng.once_in(250) {
+            // Below zero: an index near 4 GiB.
+            self.mark("index near 4 GiB");
+            self.emit(I::I32Const(ROOM as i32));
+            self.emit(I::I32Sub);
+        }
         let memory = self.memory_of(kernel);
         self.extend(memory);
         self.memarg(memory, offset, width)
