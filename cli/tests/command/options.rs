@@ -210,3 +210,23 @@ fn the_manual_names_every_key() {
     }
     assert!(keys > 30, "only {keys} keys were listed");
 }
+
+#[test]
+fn the_manual_lists_every_key() {
+    const MANUAL: &str = include_str!("../../../docs/cli.md");
+    let bench = Bench::new(&[]);
+    for group in ["W", "C", "O", "D", "S"] {
+        let help = bench.run(&["run", &format!("-{group}"), "help"]).stdout;
+        let flag = format!("-{group} ");
+        let keys: Vec<&str> = help
+            .lines()
+            .filter_map(|line| line.trim_start().strip_prefix(&flag))
+            .filter_map(|line| line.split(['=', '[', ' ']).next())
+            .collect();
+        assert!(keys.len() >= 3, "{help}");
+        for key in keys {
+            let listed = ["`", "=", "["].map(|end| format!("`{key}{end}"));
+            assert!(listed.iter().any(|text| MANUAL.contains(text)), "{key}");
+        }
+    }
+}
