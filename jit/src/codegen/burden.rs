@@ -18,8 +18,8 @@ use std::collections::HashSet;
 const MERGE: u64 = 15;
 /// Time to find a place for one more value, by the values that live where it does.
 const PLACE: u64 = 50;
-/// Blocks that the mid-end goes up in a nanosecond.
-const BLOCKS_UP: u64 = 2;
+/// Time of the mid-end to go up one block.
+const UP: u64 = 1;
 /// No function is worth a thought below this: 0.2 s.
 const SMALL: u64 = 200_000_000;
 /// What an instruction may cost beyond the usual, which is half of this.
@@ -27,7 +27,7 @@ const INSTRUCTION: u64 = 8_000;
 /// Functions of fewer values stay below [`SMALL`], or not far above.
 const FEW: usize = 2_000;
 /// In functions of fewer blocks no instruction can cost the mid-end more than [`INSTRUCTION`].
-const FEW_BLOCKS: usize = (INSTRUCTION * BLOCKS_UP) as usize;
+const FEW_BLOCKS: usize = (INSTRUCTION / UP) as usize;
 
 /// Whether the allocator would take several times as long as for other functions of the size.
 pub(super) fn is_heavy(func: &Function) -> bool {
@@ -45,7 +45,7 @@ pub(super) fn is_deep(context: &mut Context) -> bool {
         return false;
     }
     context.flowgraph();
-    is_more_than_its_due(&context.func, blocks_up(context) / BLOCKS_UP)
+    is_more_than_its_due(&context.func, blocks_up(context) * UP)
 }
 
 fn is_more_than_its_due(func: &Function, time: u64) -> bool {

@@ -68,7 +68,8 @@ enum Failure {
     /// The code generator gave up.
     Generator(String),
     /// The mid-end made something of it that would take the register allocator too long: what it
-    /// moves out of a loop lives through all of the loop.
+    /// moves out of a loop lives through all of the loop. Left in the loop, it would read the same
+    /// few values so often that the allocator takes as long over them.
     Heavy,
 }
 
@@ -105,7 +106,7 @@ impl Worker {
                 Ok(done) => return Ok(done),
                 Err((Failure::Heavy, tried)) => {
                     tracing::debug!(index, ?tried, "too heavy once it is optimised");
-                    plan = tried.next();
+                    plan = Some(Plan::InFrame);
                     continue;
                 }
                 Err((Failure::Module(error), _)) => {
@@ -183,13 +184,13 @@ impl Worker {
                 }
                 if current.locals_in_frame() {
                     translated = translate(self, true)?;
-                    if burden::is_heavy(&self.context.func) {
-                        current = Plan::SinglePass;
-                    }
                 }
                 if current != Plan::Speed && env.settings.opt_level != OptLevel::None {
                     tracing::debug!(index, ?current, shape = ?translated.shape, "a large function");
                 }
+            }
+            if current == Plan::InFrame && burden::is_heavy(&self.context.func) {
+                current = Plan::SinglePass;
             }
             let passes = env.settings.enabled_passes();
             let facts = Facts {
