@@ -2,7 +2,8 @@
 //!
 //! Loads of a place that stays, between stores that may come by; choices by `select` and by branching, on
 //! conditions that alternate, never change or follow from memory; the smaller and the larger; globals around calls
-//! that change them; traps in a certain round; ways out in the middle; more values than there are registers.
+//! that change them; traps in a certain round; ways out in the middle; more values than there are registers; steps
+//! chosen by what was loaded, bytes that go from round to round, and long tables of few labels.
 
 use wasm_encoder::{BlockType, Instruction as I, MemArg};
 
