@@ -11,8 +11,11 @@
 use crate::opt::is_pure;
 use cranelift_codegen::Context;
 use cranelift_codegen::entity::SecondaryMap;
-use cranelift_codegen::ir::{Block, Function, InstructionData, Opcode, Type, Value, ValueDef};
-use std::collections::HashSet;
+use cranelift_codegen::ir::{
+    Block, Function, InstructionData, Opcode, Type, Value, ValueDef, ValueListPool,
+};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// Time to merge one more value into a bundle, by the bundle's size.
 const MERGE: u64 = 15;
@@ -59,7 +62,10 @@ fn blocks_up(context: &Context) -> u64 {
     let mut depths: SecondaryMap<Block, u32> = SecondaryMap::new();
     // The depth from which on a value can be computed.
     let mut known: SecondaryMap<Value, u32> = SecondaryMap::with_default(0);
-    let mut met: HashSet<(Type, InstructionData)> = HashSet::new();
+    // Operations by what they compute, and the first result of each.
+    let mut met: HashMap<(Type, InstructionData), Value> = HashMap::new();
+    let mut same: HashMap<Value, Value> = HashMap::new();
+    let mut no_lists = ValueListPool::new();
     let mut all = 0;
     for block in context.domtree.cfg_rpo() {
         let above = context.domtree.idom(*block);
@@ -73,8 +79,20 @@ fn blocks_up(context: &Context) -> u64 {
             if is_pure(&context.func, inst) {
                 let operands = dfg.inst_values(inst).map(|v| known[dfg.resolve_aliases(v)]);
                 from = operands.max().unwrap_or(0);
-                if met.insert((dfg.ctrl_typevar(inst), dfg.insts[inst])) {
-                    all += u64::from(depth - from);
+                let mut data = dfg.insts[inst];
+                for operand in data.arguments_mut(&mut no_lists) {
+                    let value = dfg.resolve_aliases(*operand);
+                    *operand = same.get(&value).copied().unwrap_or(value);
+                }
+                let result = dfg.first_result(inst);
+                match met.entry((dfg.ctrl_typevar(inst), data)) {
+                    Entry::Occupied(first) => {
+                        same.insert(result, *first.get());
+                    }
+                    Entry::Vacant(new) => {
+                        new.insert(result);
+                        all += u64::from(depth - from);
+                    }
                 }
             }
             for result in dfg.inst_results(inst) {
