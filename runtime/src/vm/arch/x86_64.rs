@@ -309,9 +309,12 @@ craneway_call_host_end:
 
     .p2align 4
     .globl craneway_direct_exit
-    // A direct stub's shim did not return normally: eax = outcome, the stack is as the stub left it.
+    // A direct stub's shim did not return normally: eax = outcome, rbp = wasm's frame. The activation
+    // comes from its stack's header: the stub's copy was an argument, which is the shim's to overwrite.
 craneway_direct_exit:
-    mov r10, [rsp + 8]
+    mov r10, rbp
+    or r10, {STRIDE_MASK}
+    mov r10, [r10 - {HEADER_BACK} + {HEADER_ACTIVATION}]
     cmp eax, 1
     je craneway_leave
     jmp craneway_to_handler
