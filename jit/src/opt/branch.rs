@@ -261,6 +261,9 @@ fn split(func: &mut Function, choice: &Choice) {
     };
     let result = func.dfg.first_result(choice.select);
     let last = choice.sum.unwrap_or(choice.select);
+    let Some(before) = func.layout.inst_block(last) else {
+        return;
+    };
     let chosen = func.dfg.first_result(last);
     let equal = matches!(
         def(&func.dfg, condition).map(|inst| func.dfg.insts[inst]),
@@ -276,7 +279,6 @@ fn split(func: &mut Function, choice: &Choice) {
     for arm in arms {
         func.layout.insert_block(arm, rest);
     }
-    let before = func.layout.prev_block(arms[0]);
     let other = choice.sum.map(|sum| {
         let args = func.dfg.inst_args(sum);
         if args[0] == result { args[1] } else { args[0] }
@@ -287,7 +289,6 @@ fn split(func: &mut Function, choice: &Choice) {
     }
     func.dfg.detach_inst_results(last);
     func.dfg.attach_block_param(rest, chosen);
-    let Some(before) = before else { return };
     let mut cursor = FuncCursor::new(func).at_bottom(before);
     cursor.set_srcloc(location);
     cursor.ins().brif(condition, arms[0], &[], arms[1], &[]);
