@@ -3,7 +3,7 @@
 //! A pass is a file in this folder with its soundness argument at the top and golden tests at the
 //! bottom; it has a name in [`switches`] and joins [`AFTER`] in the order in which it is to run.
 //! Passes see IR whose aliases are resolved and may change instructions, layout and memory flags,
-//! but never a signature, and only [`branch`] changes blocks and edges. No pass may carry a value derived from a collected
+//! but never a signature, and only [`branch`] and [`unroll`] change blocks and edges. No pass may carry a value derived from a collected
 //! reference across a call.
 //!
 //! ```text
@@ -21,6 +21,7 @@
 //!   forms       immediates, memory operands, masks
 //!   hoist       cheap operations leave loops
 //!   floats      float constants of inner loops stay in registers
+//!   unroll      small counted loops do several iterations a turn
 //!   reschedule  pure operations move up to where an operand dies
 //!   split       inner loops short of registers get copies of what comes from outside
 //!   order       what leaves a loop is placed behind it
@@ -46,6 +47,7 @@ mod split;
 mod switches;
 #[cfg(test)]
 mod testing;
+mod unroll;
 
 pub(crate) use code::is_pure;
 pub(crate) use memory::Facts;
@@ -89,7 +91,7 @@ const LAST: &[(PassId, Pass)] = &[
 
 /// Runs the passes of `enabled` on a function that the mid-end has optimised.
 pub(crate) fn after_mid_end(context: &mut Context, enabled: Passes, facts: Facts) {
-    if !AFTER.iter().chain(LAST).any(|(id, _)| enabled.has(*id)) {
+    if enabled == Passes::NONE {
         return;
     }
     code::forget_removed_branches(&mut context.func);
@@ -98,6 +100,10 @@ pub(crate) fn after_mid_end(context: &mut Context, enabled: Passes, facts: Facts
         PassId::Branch.count();
     }
     if run(context, AFTER, enabled, facts) {
+        code::sweep(&mut context.func, &context.domtree);
+    }
+    if enabled.has(PassId::Unroll) && unroll::run(context, facts) {
+        PassId::Unroll.count();
         code::sweep(&mut context.func, &context.domtree);
     }
     if run(context, LAST, enabled, facts) {

@@ -1,0 +1,212 @@
+//! Small counted loops do several iterations a turn.
+//!
+//! A loop that adds to a variable and tests it pays for that in every iteration, and for a jump
+//! back. Where it is known at its top that a number of iterations will not leave it, they run as
+//! one body, which steps and tests once, and whose accesses differ in their offsets alone:
+//!
+//! ```text
+//!   block0:                              block0:
+//!     jump block1(a)                       t = icmp ugt (n - a), 16
+//!                                          brif t, block3(a), block1(a)
+//!                                        block3(i):
+//!                                          v = load base + i;      store v, other + i
+//!                                          w = load base + i + 8;  store w, other + i + 8
+//!                                          k = i + 16
+//!                                          t = icmp ugt (n - k), 16
+//!                                          brif t, block3(k), block1(k)
+//!   block1(i):                           block1(i):
+//!     v = load base + i                    as before: one iteration at least
+//!     store v, other + i
+//!     j = i + 8
+//!     brif (icmp ne j, n), block1(j), ..
+//! ```
+//!
+//! **Sound**: the copies do what the iterations do, in the same order, less the tests, which
+//! [`count`] shows to stay in the loop; the original loop does the last iteration, so whatever is
+//! used behind the loop is still what it computed. [`copy`] keeps sums with constants as such, which
+//! is exact modulo the width of their type, and an access at `a + d` is the same access at `a` with
+//! `d` in its offset: addresses have 64 bits, and so has the machine's sum.
+
+mod copy;
+mod count;
+
+use super::Unit;
+use super::bits::Bits;
+use super::code::{int_const, is_const, mask, terminator};
+use super::loops::{entry, innermost, is_outside};
+use copy::Copier;
+use count::{Counted, Limit};
+use cranelift_codegen::Context;
+use cranelift_codegen::cursor::{Cursor, FuncCursor};
+use cranelift_codegen::ir::{
+    Block, BlockArg, BlockCall, Function, Inst, InstBuilder, InstructionData, Opcode, Value,
+};
+use cranelift_codegen::loop_analysis::Loop;
+use std::cell::OnceCell;
+
+/// So many operations in the unrolled body, address arithmetic not counted.
+const MAX_BODY: usize = 64;
+/// Most iterations in one.
+const MAX_FACTOR: usize = 8;
+/// Most loops of one function.
+const MAX_LOOPS: usize = 64;
+
+/// A loop that is worth it.
+struct Plan {
+    header: Block,
+    /// What leads into the loop.
+    before: Inst,
+    counted: Counted,
+    factor: usize,
+}
+
+/// Rewrites the function of `context`, whose loops are known; whether it changed anything.
+pub(super) fn run(context: &mut Context, facts: super::Facts) -> bool {
+    let unit = Unit {
+        func: &mut context.func,
+        cfg: &context.cfg,
+        domtree: &context.domtree,
+        loops: &context.loop_analysis,
+        facts,
+    };
+    let bits = OnceCell::new();
+    let plans: Vec<Plan> = innermost(&unit)
+        .into_iter()
+        .filter_map(|(inside, blocks)| plan(&unit, inside, &blocks, &bits))
+        .take(MAX_LOOPS)
+        .collect();
+    for plan in &plans {
+        unroll(&mut context.func, plan);
+    }
+    if !plans.is_empty() {
+        context.flowgraph();
+        context.compute_loop_analysis();
+    }
+    !plans.is_empty()
+}
+
+fn plan(unit: &Unit<'_>, inside: Loop, blocks: &[Block], bits: &OnceCell<Bits>) -> Option<Plan> {
+    let func = &*unit.func;
+    let [header] = *blocks else { return None };
+    let factor = factor(func, header)?;
+    let counted = Counted::of(func, header, |value| is_outside(unit, inside, value))?;
+    let before = entry(unit, inside)?;
+    let first = arguments(func, before, header)?;
+    let most = iterations(func, &counted, first[counted.param], bits);
+    (most > factor as u64 * 2).then_some(Plan {
+        header,
+        before,
+        counted,
+        factor,
+    })
+}
+
+/// How many iterations fit in a body, if more than one.
+fn factor(func: &Function, block: Block) -> Option<usize> {
+    let last = terminator(func, block)?;
+    let mut weight = 0;
+    let (mut accesses, mut floats) = (false, false);
+    for inst in func.layout.block_insts(block).filter(|inst| *inst != last) {
+        let op = func.dfg.insts[inst].opcode();
+        let results = func.dfg.inst_results(inst);
+        if op.is_call() || results.len() > 1 {
+            return None;
+        }
+        accesses |= op.can_load() || op.can_store();
+        floats |= results
+            .iter()
+            .map(|value| func.dfg.value_type(*value))
+            .any(|ty| ty.is_float() || ty.is_vector());
+        let counts = !matches!(op, Opcode::Iadd | Opcode::Ireduce) && !is_const(func, inst);
+        weight += usize::from(counts);
+    }
+    let fits = (MAX_BODY / weight.max(1)).min(MAX_FACTOR);
+    // Powers of two, so that whole lines and common lengths come out even.
+    let factor = 1 << fits.checked_ilog2()?;
+    let least = if floats { 2 } else { 4 };
+    (accesses && factor >= least).then_some(factor)
+}
+
+/// At most how often the loop goes round; few are those that compilers leave behind what they
+/// unrolled themselves.
+fn iterations(func: &Function, counted: &Counted, first: Value, bits: &OnceCell<Bits>) -> u64 {
+    let possible = |value| bits.get_or_init(|| Bits::of(func)).possible(func, value);
+    let first_const = int_const(&func.dfg, first);
+    let way = match (first_const, counted.limit) {
+        (Some(first), Limit::Constant(limit)) if counted.step > 0 => limit.wrapping_sub(first),
+        (Some(first), Limit::Constant(limit)) => first.wrapping_sub(limit),
+        (Some(0), Limit::Outside(limit)) => possible(limit),
+        (None, Limit::Constant(0)) => possible(first),
+        _ => u64::MAX,
+    };
+    (way & mask(counted.ty)) / counted.step.unsigned_abs()
+}
+
+/// What `branch` passes to `to`, if it is a jump or a conditional branch with one edge there.
+fn arguments(func: &Function, branch: Inst, to: Block) -> Option<Vec<Value>> {
+    if !matches!(
+        func.dfg.insts[branch],
+        InstructionData::Jump { .. } | InstructionData::Brif { .. }
+    ) {
+        return None;
+    }
+    let lists = &func.dfg.value_lists;
+    let calls = func.dfg.insts[branch]
+        .branch_destination(&func.dfg.jump_tables, &func.dfg.exception_tables);
+    let mut there = calls.iter().filter(|call| call.block(lists) == to);
+    let (Some(call), None) = (there.next(), there.next()) else {
+        return None;
+    };
+    call.args(lists).map(|arg| arg.as_value()).collect()
+}
+
+fn unroll(func: &mut Function, plan: &Plan) {
+    let Some(first) = arguments(func, plan.before, plan.header) else {
+        return;
+    };
+    let body = func.dfg.make_block();
+    func.layout.insert_block(body, plan.header);
+    let location = func.srcloc(plan.before);
+    let before = way_in(func, plan);
+    let mut cursor = FuncCursor::new(func).at_inst(before);
+    cursor.set_srcloc(location);
+    let bound = plan.counted.bound(&mut cursor, plan.factor);
+    let enough = plan
+        .counted
+        .enough(&mut cursor, first[plan.counted.param], bound, plan.factor);
+    let args: Vec<BlockArg> = first.into_iter().map(BlockArg::Value).collect();
+    func.replace(before)
+        .brif(enough, body, &args, plan.header, &args);
+
+    let next = Copier::new(func, plan.header, body).copies(plan.factor);
+    let mut cursor = FuncCursor::new(func).at_bottom(body);
+    cursor.set_srcloc(location);
+    let enough = plan
+        .counted
+        .enough(&mut cursor, next[plan.counted.param], bound, plan.factor);
+    let args: Vec<BlockArg> = next.into_iter().map(BlockArg::Value).collect();
+    cursor.ins().brif(enough, body, &args, plan.header, &args);
+}
+
+/// The jump that leads into the loop; on an edge of a conditional branch, one in a new block.
+fn way_in(func: &mut Function, plan: &Plan) -> Inst {
+    if matches!(func.dfg.insts[plan.before], InstructionData::Jump { .. }) {
+        return plan.before;
+    }
+    let between = func.dfg.make_block();
+    func.layout.insert_block(between, plan.header);
+    let edge = BlockCall::new(between, [], &mut func.dfg.value_lists);
+    let dfg = &mut func.dfg;
+    let calls = dfg.insts[plan.before]
+        .branch_destination_mut(&mut dfg.jump_tables, &mut dfg.exception_tables);
+    for call in calls {
+        if call.block(&dfg.value_lists) == plan.header {
+            *call = edge;
+        }
+    }
+    let mut cursor = FuncCursor::new(func).at_bottom(between);
+    cursor.ins().jump(plan.header, &[])
+}
+
+#[cfg(test)]
+mod tests;
