@@ -26,6 +26,9 @@ const MIN_USES: usize = 2;
 /// Values that the allocator finds registers for: 16 less the stack's and the frame's, and one for
 /// what instructions need on the way.
 const REGISTERS: usize = 13;
+/// A loop of so many blocks gets copies even where registers are not short: in the cases of a large
+/// switch the allocator gives what lives in memory a register anew, one load in each.
+const MANY_BLOCKS: usize = 64;
 /// Larger functions only, in instructions: in small ones lives are short anyway.
 const MIN_INSTS: usize = 60;
 
@@ -35,7 +38,8 @@ pub(super) fn run(unit: &mut Unit<'_>) -> bool {
     }
     let mut changed = false;
     for (inside, blocks) in innermost(unit) {
-        if pressure(unit.func, &blocks, integers) <= REGISTERS {
+        let large = blocks.len() >= MANY_BLOCKS;
+        if !large && pressure(unit.func, &blocks, integers) <= REGISTERS {
             continue;
         }
         let Some(before) = entry(unit, inside) else {
@@ -98,7 +102,7 @@ fn often_used(unit: &Unit<'_>, inside: Loop, blocks: &[Block]) -> Vec<Value> {
 
 #[cfg(test)]
 mod tests {
-    use crate::opt::testing::check;
+    use crate::opt::testing::{after, check};
     use expect_test::expect;
 
     /// A loop that adds up `count` words of the memory, and keeps each one until the end of the
@@ -126,6 +130,44 @@ mod tests {
             last = 300 + n;
         }
         text + &format!("brif v{last}, block1(v{last}), block2\n block2:\n return v{last}\n }}")
+    }
+
+    #[test]
+    fn a_loop_of_many_blocks_has_a_base_of_its_own() {
+        let cases = |count: usize| {
+            let mut text = String::from(
+                "function %f(i64, i32) {
+                block0(v0: i64, v1: i32):
+                    jump block1(v1)
+                block1(v2: i32):
+                    store v2, v0
+                    jump block100\n",
+            );
+            for n in 0..count {
+                text += &format!(
+                    "block{}:\n v{} = iadd v2, v1\n brif v{}, block{}, block2\n",
+                    100 + n,
+                    100 + n,
+                    100 + n,
+                    101 + n
+                );
+            }
+            let last = 100 + count;
+            text + &format!(
+                "block{last}:\n store v2, v0+8\n brif v2, block1(v2), block2\n block2:\n return\n}}"
+            )
+        };
+        check(super::run, &cases(40), expect![["unchanged\n"]]);
+        let changed = after(super::run, &cases(80));
+        let changed = changed.lines().map(str::trim);
+        let told: Vec<&str> = changed
+            .filter(|line| line.contains("store") || line.contains("bor"))
+            .collect();
+        expect![[r#"
+            v181 = bor v0, v180  ; v180 = 0
+            v183 = bor v1, v182  ; v182 = 0
+            store v2, v181
+            store.i32 v2, v181+8"#]].assert_eq(&told.join("\n"));
     }
 
     #[test]

@@ -33,7 +33,25 @@ fn verify(context: &Context, isa: &dyn TargetIsa) {
 
 /// Runs `pass` on the function in `text` and compares what it became.
 pub(super) fn check(pass: Pass, text: &str, expected: expect_test::Expect) {
-    let run = |context: &mut Context| {
+    check_context(on_context(pass), text, expected);
+}
+
+/// As [`check`], for a pass that changes blocks and edges.
+pub(super) fn check_context(
+    pass: impl FnOnce(&mut Context) -> bool,
+    text: &str,
+    expected: expect_test::Expect,
+) {
+    expected.assert_eq(&after_context(pass, text));
+}
+
+/// What the function in `text` is after `pass`, for tests that look at a part of it.
+pub(super) fn after(pass: Pass, text: &str) -> String {
+    after_context(on_context(pass), text)
+}
+
+fn on_context(pass: Pass) -> impl FnOnce(&mut Context) -> bool {
+    move |context| {
         let mut unit = Unit {
             func: &mut context.func,
             cfg: &context.cfg,
@@ -47,16 +65,10 @@ pub(super) fn check(pass: Pass, text: &str, expected: expect_test::Expect) {
         let changed = pass(&mut unit);
         context.flowgraph();
         changed
-    };
-    check_context(run, text, expected);
+    }
 }
 
-/// As [`check`], for a pass that changes blocks and edges.
-pub(super) fn check_context(
-    pass: impl FnOnce(&mut Context) -> bool,
-    text: &str,
-    expected: expect_test::Expect,
-) {
+fn after_context(pass: impl FnOnce(&mut Context) -> bool, text: &str) -> String {
     let isa = isa();
     let mut context = Context::for_function(parse(text));
     context.flowgraph();
@@ -66,13 +78,9 @@ pub(super) fn check_context(
     let changed = pass(&mut context);
     verify(&context, &*isa);
     let after = context.func.display().to_string();
-    if !changed {
-        assert_eq!(before, after, "a pass that changed something says so");
+    if changed {
+        return after;
     }
-    let shown = if changed {
-        after
-    } else {
-        "unchanged\n".to_string()
-    };
-    expected.assert_eq(&shown);
+    assert_eq!(before, after, "a pass that changed something says so");
+    "unchanged\n".to_string()
 }
