@@ -65,7 +65,9 @@ impl Memory {
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Memory> {
         crate::ensure!(!ty.is_shared(), "shared memories are not supported yet");
         let core = store.as_context_mut().0.core_mut();
-        let id = core.add_memory(|| VmMemory::new(ty.to_wasm()), &ty.to_wasm())?;
+        let huge_pages = core.huge_pages;
+        let make = || VmMemory::new(ty.to_wasm(), huge_pages);
+        let id = core.add_memory(make, &ty.to_wasm())?;
         Ok(Memory::from_id(core, id))
     }
 

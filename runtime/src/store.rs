@@ -122,7 +122,8 @@ impl<T> Store<T> {
             install_handlers()
                 .unwrap_or_else(|e| panic!("cannot install the handlers that traps need: {e}"));
         }
-        let core = Core::new(engine.signatures().clone(), engine.config().stack_bytes);
+        let mut core = Core::new(engine.signatures().clone(), engine.config().stack_bytes);
+        core.huge_pages = engine.config().huge_pages;
         let engine = engine.clone();
         Store {
             inner: Box::new(StoreInner {

@@ -7,11 +7,12 @@ use std::fmt::Write;
 /// Lengths up to here are tested one by one.
 const CONSTANTS: usize = 132;
 const PAGE: usize = 64 << 10;
+const MEMORY: usize = 4 * PAGE;
 
-/// One page, with an operation on lengths from a parameter and one for each constant length.
+/// A memory, with an operation on lengths from a parameter and one for each constant length.
 fn text() -> String {
     let mut text = String::from(
-        "(module (memory (export \"memory\") 1 1)
+        "(module (memory (export \"memory\") 4 4)
            (func (export \"copy\") (param i32 i32 i32)
              (memory.copy (local.get 0) (local.get 1) (local.get 2)))
            (func (export \"fill\") (param i32 i32 i32)
@@ -48,7 +49,7 @@ impl Guest {
         let memory = instance.get_memory(&mut store, "memory").unwrap();
         let copy = instance.get_typed_func(&mut store, "copy").unwrap();
         let fill = instance.get_typed_func(&mut store, "fill").unwrap();
-        let model: Vec<u8> = (0..PAGE).map(|i| (i * 7 + i / 251) as u8).collect();
+        let model: Vec<u8> = (0..MEMORY).map(|i| (i * 7 + i / 251) as u8).collect();
         memory.write(&mut store, 0, &model).unwrap();
         Guest {
             store,
@@ -61,8 +62,9 @@ impl Guest {
     }
 
     /// Compares the memory with the model, around what was touched.
-    fn compare(&mut self, around: usize, what: &str) {
-        let range = around.saturating_sub(300)..(around + 5_000).min(PAGE);
+    fn compare(&mut self, (start, len): (usize, usize), what: &str) {
+        let end = (start + len + 300).min(MEMORY);
+        let range = start.saturating_sub(300).min(end)..end;
         assert_eq!(
             self.memory.data(&self.store)[range.clone()],
             self.model[range],
@@ -71,14 +73,14 @@ impl Guest {
     }
 
     fn copied(&mut self, to: usize, from: usize, len: usize) {
-        let inside = to + len <= PAGE && from + len <= PAGE;
+        let inside = to + len <= MEMORY && from + len <= MEMORY;
         let (d, s, n) = (to as i32, from as i32, len as i32);
         let mut results = vec![self.copy.call(&mut self.store, (d, s, n))];
         if inside {
             self.model.copy_within(from..from + len, to);
         }
         let what = format!("copy {len} bytes from {from} to {to}");
-        self.compare(to, &what);
+        self.compare((to, len), &what);
         if len < CONSTANTS {
             let constant: TypedFunc<(i32, i32), ()> = self
                 .instance
@@ -88,13 +90,13 @@ impl Guest {
             if inside {
                 self.model.copy_within(from..from + len, to);
             }
-            self.compare(to, &format!("{what}, a constant"));
+            self.compare((to, len), &format!("{what}, a constant"));
         }
         check(results, inside, &what);
     }
 
     fn filled(&mut self, to: usize, byte: i32, len: usize) {
-        let inside = to + len <= PAGE;
+        let inside = to + len <= MEMORY;
         let mut results = vec![
             self.fill
                 .call(&mut self.store, (to as i32, byte, len as i32)),
@@ -103,7 +105,7 @@ impl Guest {
             self.model[to..to + len].fill(byte as u8);
         }
         let what = format!("fill {len} bytes at {to} with {byte:#x}");
-        self.compare(to, &what);
+        self.compare((to, len), &what);
         if len < CONSTANTS {
             let constant: TypedFunc<(i32, i32), ()> = self
                 .instance
@@ -113,7 +115,7 @@ impl Guest {
             if inside {
                 self.model[to..to + len].fill((byte + 1) as u8);
             }
-            self.compare(to, &format!("{what}, a constant"));
+            self.compare((to, len), &format!("{what}, a constant"));
         }
         check(results, inside, &what);
     }
@@ -132,8 +134,14 @@ fn check(results: Vec<craneway::Result<()>>, inside: bool, what: &str) {
     }
 }
 
+/// Where one way ends and the next begins, on one CPU or another, and between.
+const LONG: [usize; 22] = [
+    510, 511, 512, 513, 640, 1000, 2047, 2048, 2049, 4000, 8191, 8192, 8193, 20_000, 32_767,
+    32_768, 32_769, 50_000, 65_535, 65_536, 65_537, 70_000,
+];
+
 fn lengths() -> impl Iterator<Item = usize> {
-    (0..CONSTANTS + 70).chain([255, 256, 1000, 2047, 2048, 2049, 4000])
+    (0..CONSTANTS + 70).chain([255, 256]).chain(LONG)
 }
 
 #[test]
@@ -145,6 +153,20 @@ fn copies_of_every_length_and_overlap_are_those_of_slices() {
             guest.copied(10_000, 10_000 + distance, len);
             guest.copied(10_000 + distance, 10_000, len);
         }
+    }
+}
+
+#[test]
+fn long_copies_end_at_the_last_byte() {
+    let mut guest = Guest::new();
+    for len in LONG {
+        let end = MEMORY - len;
+        for distance in [0, 1, 31, 64, 65, 300, len - 1, len, len + 1, PAGE] {
+            guest.copied(end, end - distance, len);
+            guest.copied(end - distance, end, len);
+        }
+        guest.filled(end, 0x5a, len);
+        guest.filled(end - 1, 0xa5, len);
     }
 }
 
@@ -163,11 +185,12 @@ fn what_ends_outside_traps_and_changes_nothing() {
     let mut guest = Guest::new();
     for len in lengths() {
         for start in [
-            PAGE - len.min(PAGE),
-            PAGE - len / 2,
-            PAGE - 1,
-            PAGE,
-            PAGE + 1,
+            MEMORY - len,
+            MEMORY - len + 1,
+            MEMORY - len / 2,
+            MEMORY - 1,
+            MEMORY,
+            MEMORY + 1,
         ] {
             guest.copied(start, 100, len);
             guest.copied(100, start, len);
@@ -190,5 +213,5 @@ fn what_ends_outside_traps_and_changes_nothing() {
             }
         }
     }
-    guest.compare(0, "after all of them");
+    guest.compare((0, MEMORY), "after all of them");
 }

@@ -1,4 +1,4 @@
-//! Keys of `-O`: how hard the compiler tries.
+//! Keys of `-O`: how hard the compiler tries, and how memory is provided.
 //! Must never know how a setting is realised, only which function of the public API takes it.
 
 use super::{Group, Key, Kind};
@@ -24,9 +24,19 @@ const LEVEL: Key = Key {
     help: "0 compiles fastest; 1, 2 and s all mean full optimisation (default: 2)",
 };
 
-/// The level, then one key for each of the compiler's passes.
-static KEYS: [Key; 1 + PassId::ALL.len()] = {
-    let mut keys = [LEVEL; 1 + PassId::ALL.len()];
+/// How memories are provided.
+const HUGE_PAGES: Key = Key {
+    name: "memory-huge-pages",
+    kind: Kind::Switch(|settings, on| {
+        settings.config.memory_huge_pages(on);
+    }),
+    help: "use pages of 2 MiB for memories beyond 8 MiB where the system has them (default: y)",
+};
+
+/// The level, one key for each of the compiler's passes, and what is not about code.
+static KEYS: [Key; 2 + PassId::ALL.len()] = {
+    let mut keys = [LEVEL; 2 + PassId::ALL.len()];
+    keys[1 + PassId::ALL.len()] = HUGE_PAGES;
     let mut at = 0;
     while at < PassId::ALL.len() {
         let pass = PassId::ALL[at];

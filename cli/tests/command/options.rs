@@ -12,7 +12,14 @@ fn help_lists_the_keys_on_standard_output() {
             &["simd[=y|n]", "max-memory-size=BYTES", "exceptions"][..],
         ),
         ("-C", &["parallel-compilation", "cache=n"]),
-        ("-O", &["opt-level=0|1|2|s", "inline[=y|n]"]),
+        (
+            "-O",
+            &[
+                "opt-level=0|1|2|s",
+                "inline[=y|n]",
+                "memory-huge-pages[=y|n]",
+            ],
+        ),
         ("-D", &["debug-info", "logging"]),
         ("-S", &["inherit-env", "cli"]),
     ] {
@@ -72,7 +79,7 @@ fn every_key_is_accepted() {
             "-C",
             "parallel-compilation=n,spectre-mitigations=y,cranelift-debug-verifier,compiler=cranelift,cache=n",
             "-O",
-            "opt-level=0,inline=n",
+            "opt-level=0,inline=n,memory-huge-pages=n",
             "-D",
             "debug-info=y,max-backtrace=5,logging=n",
             "-S",

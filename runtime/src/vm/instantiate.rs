@@ -137,7 +137,8 @@ fn make_room(store: &mut Store, module: &Arc<LoadedModule>) -> anyhow::Result<In
             let Some(mirror) = NonNull::new(mirror as *mut u64) else {
                 anyhow::bail!("no place for the memory length")
             };
-            let make = || Memory::direct(ty, (slot, ready), fields, mirror);
+            let huge_pages = store.huge_pages;
+            let make = || Memory::direct(ty, (slot, ready), fields, mirror, huge_pages);
             instance.memories.push(store.add_memory(make, &ty)?);
         }
         FieldSpace::Own(own) => {
@@ -185,7 +186,8 @@ fn place_own_items(store: &mut Store, id: InstanceId) -> anyhow::Result<()> {
             continue;
         }
         let ty = declared.memories[index];
-        let memory = store.add_memory(|| Memory::new(ty), &ty)?;
+        let huge_pages = store.huge_pages;
+        let memory = store.add_memory(|| Memory::new(ty, huge_pages), &ty)?;
         store.instance_mut(id).memories.push(memory);
     }
     for index in declared.imported_tables..declared.tables.len() as u32 {

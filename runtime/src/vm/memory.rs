@@ -4,7 +4,8 @@
 //!   guarded (32-bit):   [ front guard │ fields │ ] base │ … 4 GiB … │ rear guard 2 GiB + 64 KiB
 //!   others:             base │ … up to the reserved maximum │
 //! ```
-//! The host trusts only its own copy of the length; generated code has mirrors of it.
+//! The host trusts only its own copy of the length; generated code has mirrors of it. Blocks of a large
+//! memory that are wholly accessible are advised to be huge pages, which changes no bound.
 
 use super::slots::{Shape, Slot, reserve};
 use super::store::Limiter;
@@ -15,6 +16,9 @@ use std::ptr::NonNull;
 
 /// Largest 64-bit memory, in bytes of reserved address space.
 const MAX_MEMORY64: u64 = 64 << 30;
+
+/// Offset from which on a memory is to have huge pages.
+pub const HUGE_PAGES_FROM: usize = 8 << 20;
 
 /// A linear memory.
 #[derive(Debug)]
@@ -29,6 +33,8 @@ pub struct Memory {
     descriptor: Box<MemoryDescriptor>,
     /// In the fields of the instance whose direct memory this is.
     mirror: Option<NonNull<u64>>,
+    /// Whether it is to have huge pages.
+    huge_pages: bool,
     space: Space,
 }
 
@@ -57,11 +63,11 @@ fn type_max_bytes(ty: &MemoryType) -> u64 {
 }
 
 impl Memory {
-    /// A memory with a reservation of its own.
+    /// A memory with a reservation of its own, that has huge pages or not.
     ///
     /// # Errors
     /// When the minimum is over the implementation's limit or address space runs out.
-    pub fn new(ty: MemoryType) -> anyhow::Result<Memory> {
+    pub fn new(ty: MemoryType, huge_pages: bool) -> anyhow::Result<Memory> {
         let max = type_max_bytes(&ty);
         let min = ty.limits.min.saturating_mul(page_bytes(&ty));
         let (bytes, max_bytes) = if ty.is_guarded() {
@@ -79,7 +85,7 @@ impl Memory {
             anyhow::anyhow!("cannot reserve {bytes} bytes of address space for a memory: {e}")
         })?;
         let base = reservation.base();
-        let mut memory = Memory::within(ty, Space::Own(reservation), base, max_bytes, None);
+        let mut memory = Memory::within(ty, Space::Own(reservation), base, max_bytes, huge_pages);
         memory.commit(min as usize).map_err(|e| {
             anyhow::Error::new(e).context(format!("cannot commit a memory of {min} bytes"))
         })?;
@@ -87,12 +93,13 @@ impl Memory {
     }
 
     /// The direct memory of an instance with `fields` bytes of fields, which become accessible
-    /// together with its minimum, unless the slot is `ready`.
+    /// together with its minimum, unless the slot is `ready`: then also advice stays in force.
     pub(crate) fn direct(
         ty: MemoryType,
         (mut slot, ready): (Slot, bool),
         fields: usize,
         mirror: NonNull<u64>,
+        huge_pages: bool,
     ) -> anyhow::Result<Memory> {
         let (base, min) = (slot.p(), ty.limits.min * page_bytes(&ty));
         if !ready {
@@ -102,8 +109,12 @@ impl Memory {
         }
         let max_bytes = type_max_bytes(&ty).min(direct_memory_limit(min));
         let space = Space::Slot(slot);
-        let mut memory = Memory::within(ty, space, base, max_bytes, Some(mirror));
+        let mut memory = Memory::within(ty, space, base, max_bytes, huge_pages);
+        memory.mirror = Some(mirror);
         memory.set_length(min as usize);
+        if !ready {
+            memory.advise_from(0);
+        }
         Ok(memory)
     }
 
@@ -112,7 +123,7 @@ impl Memory {
         space: Space,
         base: usize,
         max_bytes: u64,
-        mirror: Option<NonNull<u64>>,
+        huge_pages: bool,
     ) -> Memory {
         Memory {
             ty,
@@ -120,7 +131,8 @@ impl Memory {
             length: 0,
             max_bytes,
             descriptor: Box::new(MemoryDescriptor { base, length: 0 }),
-            mirror,
+            mirror: None,
+            huge_pages,
             space,
         }
     }
@@ -136,8 +148,28 @@ impl Memory {
                 unsafe { sys::make_accessible(self.base + from, to - from)? };
             }
         }
+        let old = self.length;
         self.set_length(length);
+        self.advise_from(old);
         Ok(())
+    }
+
+    /// Asks for huge pages for the blocks that have become wholly accessible since the length was
+    /// `old`. What was touched of such a block before stays as it is, so a memory that is used while
+    /// it grows in small steps gets few of them, and pays one system call for each block.
+    fn advise_from(&self, old: usize) {
+        if !self.huge_pages || self.length < HUGE_PAGES_FROM {
+            return;
+        }
+        let block = |address: usize| address / sys::HUGE_PAGE * sys::HUGE_PAGE;
+        let first = (self.base + HUGE_PAGES_FROM).next_multiple_of(sys::HUGE_PAGE);
+        let start = first.max(block(self.base + old));
+        let end = block(self.base + self.length);
+        if start < end
+            && let Err(error) = sys::prefer_huge_pages(start, end - start)
+        {
+            tracing::debug!(target: "craneway", %error, bytes = end - start, "no huge pages");
+        }
     }
 
     fn set_length(&mut self, length: usize) {

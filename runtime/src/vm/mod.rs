@@ -42,7 +42,7 @@ pub use handles::{Object, RootIndex};
 pub use host_func::{Entry, HostFunc, Outcome};
 pub use image::{Bytes, Image};
 pub use instantiate::{Import, InstantiateError, instantiate};
-pub use memory::Memory;
+pub use memory::{HUGE_PAGES_FROM, Memory};
 pub use signatures::{SigId, Signature, Signatures};
 pub use stack::MAX_STACK_BYTES;
 pub use store::{

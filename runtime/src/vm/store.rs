@@ -148,6 +148,8 @@ pub struct Store {
     pub(crate) handles: Handles,
     limiter: *mut (dyn Limiter + 'static),
     has_limiter: bool,
+    /// Whether memories are to have huge pages.
+    pub huge_pages: bool,
     /// Where a synchronous call may block on a host future.
     pub runtime: Option<tokio::runtime::Handle>,
 }
@@ -214,6 +216,7 @@ impl Store {
             handles: Handles::default(),
             limiter: &raw mut NO_LIMITER,
             has_limiter: false,
+            huge_pages: true,
             runtime: None,
         }
     }

@@ -137,6 +137,27 @@ pub(crate) unsafe fn throw_away(base: usize, bytes: usize) -> io::Result<()> {
     Ok(())
 }
 
+/// Bytes of a huge page, and what one starts at a multiple of.
+pub(crate) const HUGE_PAGE: usize = 2 << 20;
+
+/// Asks that whole huge pages be used for a range where it is touched from now on. Advice: neither
+/// what is accessible nor what it holds changes.
+#[cfg(target_os = "linux")]
+pub(crate) fn prefer_huge_pages(base: usize, bytes: usize) -> io::Result<()> {
+    // SAFETY: this advice is about how memory is provided, and harmless for any range.
+    let done = unsafe { libc::madvise(base as *mut libc::c_void, bytes, libc::MADV_HUGEPAGE) };
+    if done != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// There is no such advice here.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn prefer_huge_pages(_: usize, _: usize) -> io::Result<()> {
+    Ok(())
+}
+
 /// Code, followed at a fixed distance by data that it reads; near our own code if there is room.
 ///
 /// ```text

@@ -8,8 +8,8 @@ mod thread;
 
 pub(crate) use files::{FileMap, in_mapped_file, map_copy, sealed_memory_file};
 pub(crate) use memory::{
-    CodeAlias, Reservation, make_accessible, make_inaccessible, make_read_only, make_zero,
-    page_size, reserve_aligned, throw_away,
+    CodeAlias, HUGE_PAGE, Reservation, make_accessible, make_inaccessible, make_read_only,
+    make_zero, page_size, prefer_huge_pages, reserve_aligned, throw_away,
 };
 pub(crate) use near::NearCode;
 pub(crate) use signals::{Fault, fault, install_handlers};
