@@ -7,6 +7,7 @@ mod const_expr;
 mod convert;
 mod env;
 mod features;
+mod hints;
 mod names;
 mod scan;
 mod types;
@@ -15,6 +16,7 @@ pub use const_expr::{ConstExpr, ConstOp};
 pub(crate) use convert::{convert_heap_type, convert_val_type};
 pub(crate) use env::{FunctionBody, parse};
 pub(crate) use features::{met, used_features};
+pub(crate) use hints::BranchHints;
 pub use types::{
     ExternKind, FuncType, GlobalType, HeapType, Limits, MemoryType, RefType, TableType, TagType,
     ValType,
