@@ -222,6 +222,16 @@ impl Module {
         }
     }
 
+    /// The least length in bytes that the direct memory has, 0 if there is none.
+    pub fn least_length(&self) -> u64 {
+        let min = self.memories.first().map_or(0, |m| m.limits.min);
+        if self.has_direct_memory() {
+            min.saturating_mul(64 << 10)
+        } else {
+            0
+        }
+    }
+
     /// Whether anything outside can see table `index`.
     pub fn table_is_visible(&self, index: u32) -> bool {
         index < self.imported_tables

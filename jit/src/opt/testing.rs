@@ -42,6 +42,7 @@ pub(super) fn check(pass: Pass, text: &str, expected: expect_test::Expect) {
             facts: Facts {
                 region: 1,
                 fold_limit: 64 << 10,
+                readable: 64 << 10,
             },
         };
         let changed = pass(&mut unit);
