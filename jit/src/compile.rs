@@ -97,6 +97,7 @@ impl Compiler {
             layout: &layout,
             settings: &self.settings,
             bodies: &parsed.bodies,
+            hints: &parsed.hints,
             inline: &inline,
         };
         let functions = {

@@ -196,6 +196,7 @@ impl Worker {
             let facts = Facts {
                 region: MEMORY_REGION,
                 fold_limit: env.module.fold_limit(),
+                readable: env.module.least_length(),
             };
             generate(&mut self.context, isas, current, passes, facts, self.see)?;
             self.finish(index, translated, passes)

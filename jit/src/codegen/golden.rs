@@ -69,6 +69,7 @@ pub(super) fn compile_all(
         layout: &layout,
         settings,
         bodies: &parsed.bodies,
+        hints: &parsed.hints,
         inline: &inline,
     };
     for (defined, body) in parsed.bodies.iter().enumerate() {

@@ -5,8 +5,8 @@
 
 use super::convert::{self, unsupported};
 use super::{
-    ConstOp, DataSegment, ElementItems, ElementSegment, Export, ExternKind, Global, Import, Module,
-    SegmentMode, Table, TagType, names, scan,
+    BranchHints, ConstOp, DataSegment, ElementItems, ElementSegment, Export, ExternKind, Global,
+    Import, Module, SegmentMode, Table, TagType, hints, names, scan,
 };
 use crate::error::{CompileError, CompileErrorKind};
 use crate::settings::{Features, Settings};
@@ -47,6 +47,8 @@ pub(crate) struct ParsedModule<'a> {
     pub(crate) module: Module,
     /// The bodies of the defined functions in order.
     pub(crate) bodies: Vec<FunctionBody<'a>>,
+    /// What it says of its branches.
+    pub(crate) hints: BranchHints,
 }
 
 /// The validator's features for ours.
@@ -100,6 +102,7 @@ pub(crate) fn parse<'a>(
         settings,
         module: Module::default(),
         bodies: Vec::new(),
+        hints: None,
     };
     for payload in parser.parse_all(wasm) {
         let payload = payload.map_err(malformed)?;
@@ -124,18 +127,28 @@ pub(crate) fn parse<'a>(
         }
     }
     let Reader {
-        mut module, bodies, ..
+        mut module,
+        bodies,
+        hints,
+        ..
     } = reader;
     mark_escaping(&mut module);
     let plain: Vec<_> = bodies.iter().map(|b| b.body.clone()).collect();
     scan::mark_written_tables(&mut module, &plain, settings.parallel);
-    Ok(ParsedModule { module, bodies })
+    let hints = BranchHints::new(&hints.unwrap_or_default(), &module, &bodies);
+    Ok(ParsedModule {
+        module,
+        bodies,
+        hints,
+    })
 }
 
 struct Reader<'a, 's> {
     settings: &'s Settings,
     module: Module,
     bodies: Vec<FunctionBody<'a>>,
+    /// Hints as read, once a section of them was.
+    hints: Option<Vec<(u32, u32, bool)>>,
 }
 
 impl Reader<'_, '_> {
@@ -184,6 +197,9 @@ impl Reader<'_, '_> {
             Payload::CustomSection(section) => {
                 match section.as_known() {
                     KnownCustom::Name(reader) => names::read(&mut self.module, reader),
+                    KnownCustom::BranchHints(reader) if self.hints.is_none() => {
+                        self.hints = hints::read(reader);
+                    }
                     _ if self.settings.debug_info && section.name().starts_with(".debug_") => {
                         self.module
                             .debug_sections

@@ -7,6 +7,7 @@ mod const_expr;
 mod convert;
 mod env;
 mod features;
+mod hints;
 mod names;
 mod scan;
 mod types;
@@ -15,6 +16,7 @@ pub use const_expr::{ConstExpr, ConstOp};
 pub(crate) use convert::{convert_heap_type, convert_val_type};
 pub(crate) use env::{FunctionBody, parse};
 pub(crate) use features::{met, used_features};
+pub(crate) use hints::BranchHints;
 pub use types::{
     ExternKind, FuncType, GlobalType, HeapType, Limits, MemoryType, RefType, TableType, TagType,
     ValType,
@@ -215,6 +217,16 @@ impl Module {
         let max = direct_memory_limit(min.saturating_mul(64 << 10));
         if self.has_direct_memory() {
             (4 << 30) - max
+        } else {
+            0
+        }
+    }
+
+    /// The least length in bytes that the direct memory has, 0 if there is none.
+    pub fn least_length(&self) -> u64 {
+        let min = self.memories.first().map_or(0, |m| m.limits.min);
+        if self.has_direct_memory() {
+            min.saturating_mul(64 << 10)
         } else {
             0
         }

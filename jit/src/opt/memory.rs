@@ -23,6 +23,8 @@ pub(crate) struct Facts {
     /// The memory behind the first parameter never comes closer to 4 GiB than this; 0 where there
     /// is no such memory, or nothing of the sort is known.
     pub(crate) fold_limit: u64,
+    /// So many bytes behind the first parameter can always be read.
+    pub(crate) readable: u64,
 }
 
 /// A load or store in the memory.

@@ -14,6 +14,7 @@
 //!   loops       reading loops and edges: outside, entry, what is passed, pressure
 //!   lowering    which values a machine instruction reads
 //!   branch      a rare choice in a loop becomes a branch
+//!   loads       loads that an inner loop cannot change leave it
 //!   induction   loop variables that index memory have 64 bits
 //!   anchor      constants in indices go to offsets
 //!   compare     loop exits compare the next value, which lives anyway
@@ -38,6 +39,7 @@ mod floats;
 mod forms;
 mod hoist;
 mod induction;
+mod loads;
 mod loops;
 mod lowering;
 mod memory;
@@ -73,6 +75,7 @@ type Pass = fn(&mut Unit<'_>) -> bool;
 
 /// The passes after the mid-end, in order.
 const AFTER: &[(PassId, Pass)] = &[
+    (PassId::Loads, loads::run),
     (PassId::Induction, induction::run),
     (PassId::Anchor, anchor::run),
     (PassId::Compare, compare::run),

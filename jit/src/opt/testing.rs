@@ -60,6 +60,7 @@ fn on_context(pass: Pass) -> impl FnOnce(&mut Context) -> bool {
             facts: Facts {
                 region: 1,
                 fold_limit: 64 << 10,
+                readable: 64 << 10,
             },
         };
         let changed = pass(&mut unit);

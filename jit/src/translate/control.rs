@@ -2,8 +2,13 @@
 //!
 //! Every label has a Cranelift block whose parameters are what a branch carries. After a branch
 //! the point is unreachable until the frame's `else` or `end`; frames opened there are dead.
+//!
+//! A point is cold if every way to it is: an arm or an edge that a hint calls unlikely, a handler. The
+//! code generator moves the blocks of cold points to the function's end, as it does with those that
+//! trap. What leaves a loop happens once where the loop goes round many times, and hints say no more
+//! than that; so behind a loop it is as cold as before it, however it was left.
 
-use super::frame::{Frame, FrameKind};
+use super::frame::{Frame, FrameKind, OpenLoop};
 use super::signature::clif_type;
 use super::trap::to_clif;
 use super::{FuncTranslator, flags};
@@ -55,7 +60,7 @@ impl<'a> FuncTranslator<'a> {
             .expect("the validator keeps blocks nested");
         if let FrameKind::Loop { header } = frame.kind {
             self.builder.seal_block(header);
-            self.loop_depth -= 1;
+            self.loops.pop();
         }
         frame
     }
@@ -70,6 +75,7 @@ impl<'a> FuncTranslator<'a> {
             branch_arity: results.len(),
             results: results.len(),
             end_used: false,
+            end_warm: false,
             catches: None,
         });
     }
@@ -109,6 +115,7 @@ impl<'a> FuncTranslator<'a> {
         let header = self.block_with_params(&params);
         let initial = self.pop_many(params.len());
         self.ins().jump(header, &block_args(&initial));
+        self.mark_if_cold(header);
         self.builder.switch_to_block(header);
         self.builder.ensure_inserted_block();
         self.open_block(0, &results);
@@ -117,8 +124,11 @@ impl<'a> FuncTranslator<'a> {
         frame.branch_arity = params.len();
         self.stack
             .extend_from_slice(self.builder.block_params(header));
-        self.loop_depth += 1;
-        self.max_loop_depth = self.max_loop_depth.max(self.loop_depth);
+        self.loops.push(OpenLoop {
+            frame: self.control.len() - 1,
+            cold: self.cold,
+        });
+        self.max_loop_depth = self.max_loop_depth.max(self.loops.len() as u32);
     }
 
     pub(super) fn visit_if(&mut self, blockty: BlockType) {
@@ -130,14 +140,16 @@ impl<'a> FuncTranslator<'a> {
         let then = self.builder.create_block();
         let otherwise = self.builder.create_block();
         let branch = self.ins().brif(condition, then, &[], otherwise, &[]);
-        self.builder.switch_to_block(then);
-        self.builder.seal_block(then);
-        self.builder.ensure_inserted_block();
+        let hint = self.hint();
+        let rarely = self.cold || hint == Some(true);
+        self.cold |= hint == Some(false);
+        self.start_block(then);
         self.open_block(params.len(), &results);
         let params = self.stack[self.stack.len() - params.len()..].to_vec();
         self.innermost().kind = FrameKind::If {
             otherwise,
             branch,
+            rarely,
             params,
         };
     }
@@ -146,20 +158,37 @@ impl<'a> FuncTranslator<'a> {
         self.fall_to_end();
         let frame = self.innermost();
         if let FrameKind::If {
-            otherwise, params, ..
+            otherwise,
+            params,
+            rarely,
+            ..
         } = std::mem::replace(&mut frame.kind, FrameKind::Block)
         {
             let height = frame.height;
             self.stack.truncate(height);
             self.stack.extend_from_slice(&params);
+            self.cold = rarely;
             self.start_block(otherwise);
         } else {
             frame.kind = FrameKind::Dead;
         }
     }
 
+    /// What a hint says of the condition of the current operator.
+    fn hint(&self) -> Option<bool> {
+        self.env.hints.likely(self.offset)
+    }
+
+    /// Has `block` moved out of the way if the current point is cold.
+    pub(super) fn mark_if_cold(&mut self, block: Block) {
+        if self.cold {
+            self.builder.set_cold_block(block);
+        }
+    }
+
     /// Continues at `block`, all of whose predecessors are known.
     pub(super) fn start_block(&mut self, block: Block) {
+        self.mark_if_cold(block);
         self.builder.switch_to_block(block);
         self.builder.seal_block(block);
         self.builder.ensure_inserted_block();
@@ -169,8 +198,10 @@ impl<'a> FuncTranslator<'a> {
     /// Jumps from a reachable point to the end of the innermost frame, with its results.
     fn fall_to_end(&mut self) {
         if self.reachable {
+            let warm = !self.cold;
             let frame = self.innermost();
             frame.end_used = true;
+            frame.end_warm |= warm;
             let (end, results) = (
                 frame.end.expect("reachable frames have an end"),
                 frame.results,
@@ -193,13 +224,16 @@ impl<'a> FuncTranslator<'a> {
             FrameKind::If {
                 otherwise,
                 branch,
+                rarely,
                 params,
             } => {
                 // No else: the condition's other edge leads to the end.
                 frame.end_used = true;
+                frame.end_warm |= !rarely;
                 if params.is_empty() {
                     self.builder.change_jump_destination(branch, otherwise, end);
                 } else {
+                    self.cold = rarely;
                     self.start_block(otherwise);
                     self.ins().jump(end, &block_args(&params));
                 }
@@ -211,6 +245,7 @@ impl<'a> FuncTranslator<'a> {
             self.close_handlers(catches);
         }
         if frame.end_used {
+            self.cold = !frame.end_warm;
             self.start_block(end);
             self.stack.extend_from_slice(self.builder.block_params(end));
         }
@@ -232,18 +267,36 @@ impl<'a> FuncTranslator<'a> {
     /// Ends the innermost frame at a point that [`Self::only_falls_through`]: its results stay where
     /// they are, on top of the operands below the frame.
     fn fall_through(&mut self) {
+        let before = self.loops.last().map(|l| l.cold);
         let frame = self.close_frame();
+        if let FrameKind::Loop { .. } = frame.kind
+            && before == Some(false)
+            && self.cold
+        {
+            let behind = self.builder.create_block();
+            self.ins().jump(behind, &[]);
+            self.cold = false;
+            self.start_block(behind);
+        }
         debug_assert_eq!(self.stack.len(), frame.height + frame.results);
+    }
+
+    /// Whether a branch from here to the label of the frame at index `at` is not cold.
+    pub(super) fn is_warm_to(&self, at: usize) -> bool {
+        let inside = self.loops.partition_point(|l| l.frame <= at);
+        !self.loops.get(inside).map_or(self.cold, |left| left.cold)
     }
 
     /// The block that a branch to the label `depth` goes to, and how many values it carries.
     pub(super) fn label(&mut self, depth: u32) -> (Block, usize) {
         let at = self.control.len() - 1 - depth as usize;
+        let warm = self.is_warm_to(at);
         let frame = &mut self.control[at];
         match frame.kind {
             FrameKind::Loop { header } => (header, frame.branch_arity),
             _ => {
                 frame.end_used = true;
+                frame.end_warm |= warm;
                 (
                     frame.end.expect("no live branch goes to a dead frame"),
                     frame.branch_arity,
@@ -261,7 +314,12 @@ impl<'a> FuncTranslator<'a> {
 
     pub(super) fn visit_br_if(&mut self, relative_depth: u32) {
         let condition = self.pop1();
+        let (hint, here) = (self.hint(), self.cold);
+        let at = self.control.len() - 1 - relative_depth as usize;
+        let again = self.loops.last().is_some_and(|l| l.frame == at);
+        self.cold = here || hint == Some(false);
         let (target, arity) = self.label(relative_depth);
+        self.cold = here || hint == Some(true) && !again;
         let args = block_args(&self.stack[self.stack.len() - arity..]);
         let next = self.builder.create_block();
         self.ins().brif(condition, target, &args, next, &[]);
@@ -297,6 +355,7 @@ impl<'a> FuncTranslator<'a> {
         let table: Vec<Block> = depths().map(|depth| entry(self, depth)).collect();
         self.emit_br_table(index, default, &table);
         for (edge, depth) in ordered {
+            self.mark_if_cold(edge);
             self.builder.switch_to_block(edge);
             self.builder.seal_block(edge);
             let target = self.label(depth).0;

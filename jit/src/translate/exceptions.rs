@@ -34,7 +34,6 @@ impl<'a> FuncTranslator<'a> {
         for clause in try_table.catches.iter().rev() {
             let block = self.builder.create_block();
             self.builder.append_block_param(block, types::I64);
-            self.builder.set_cold_block(block);
             let tag = match clause {
                 Catch::One { tag, .. } | Catch::OneRef { tag, .. } => Some(*tag),
                 Catch::All { .. } | Catch::AllRef { .. } => None,
@@ -90,6 +89,7 @@ impl<'a> FuncTranslator<'a> {
             if !handler.used {
                 continue;
             }
+            self.cold = true;
             self.start_block(handler.block);
             let wide = self.builder.block_params(handler.block)[0];
             let exception = self.ins().ireduce(types::I32, wide);

@@ -17,6 +17,8 @@ pub(super) enum FrameKind {
         otherwise: Block,
         /// The branch that tested the condition.
         branch: Inst,
+        /// Whether the condition is rarely zero.
+        rarely: bool,
         /// The parameters, which both arms start with.
         params: Vec<Value>,
     },
@@ -38,6 +40,8 @@ pub(super) struct Frame {
     pub(super) results: usize,
     /// Whether anything branches or falls to `end`.
     pub(super) end_used: bool,
+    /// Whether anything does that is not cold.
+    pub(super) end_warm: bool,
     /// Handlers that the frame added (`try_table`), and how many there were before.
     pub(super) catches: Option<Catches>,
 }
@@ -52,6 +56,7 @@ impl Frame {
             branch_arity: results,
             results,
             end_used: false,
+            end_warm: false,
             catches: None,
         }
     }
@@ -65,9 +70,19 @@ impl Frame {
             branch_arity: 0,
             results: 0,
             end_used: false,
+            end_warm: false,
             catches: None,
         }
     }
+}
+
+/// A loop around a point.
+#[derive(Clone, Copy)]
+pub(super) struct OpenLoop {
+    /// Its frame's index on the control stack.
+    pub(super) frame: usize,
+    /// Whether it is entered from a cold point only.
+    pub(super) cold: bool,
 }
 
 /// The catch clauses of a `try_table`, kept until its end.

@@ -202,8 +202,10 @@ impl<'a> FuncTranslator<'a> {
 
     /// `return` of an inlined body.
     pub(super) fn return_to_caller(&mut self, results: &[Value]) {
+        let warm = self.is_warm_to(self.source.frame);
         let frame = &mut self.control[self.source.frame];
         frame.end_used = true;
+        frame.end_warm |= warm;
         let end = frame.end.expect("the frame of a body has an end");
         let args: Vec<_> = results.iter().map(|v| (*v).into()).collect();
         self.ins().jump(end, &args);

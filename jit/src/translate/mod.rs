@@ -41,13 +41,13 @@ pub(crate) use validate::translate_function;
 use crate::abi::{Builtin, CallAbi, ResultsAbi, VmLayout};
 use crate::error::CompileError;
 use crate::inline::InlinePlan;
-use crate::module::{FunctionBody, Module, ValType};
+use crate::module::{BranchHints, FunctionBody, Module, ValType};
 use crate::settings::Settings;
 use cranelift_codegen::ir::{
     AliasRegion, Block, FuncRef, Function, SigRef, StackSlot, UserFuncName, Value,
 };
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
-use frame::{Frame, Handler};
+use frame::{Frame, Handler, OpenLoop};
 use inline::{Inlining, Source};
 use std::collections::HashMap;
 use variables::Local;
@@ -63,6 +63,8 @@ pub(crate) struct FuncEnv<'a> {
     pub(crate) settings: &'a Settings,
     /// The bodies of the defined functions.
     pub(crate) bodies: &'a [FunctionBody<'a>],
+    /// What the module says of its branches.
+    pub(crate) hints: &'a BranchHints,
     /// Which calls become their callees' bodies.
     pub(crate) inline: &'a InlinePlan,
 }
@@ -122,12 +124,15 @@ pub(super) struct FuncTranslator<'a> {
     offset: u32,
     /// Whether the current point can be reached.
     pub(super) reachable: bool,
+    /// Whether the current point is rarely reached, as far as hints and handlers say.
+    cold: bool,
     /// The first reason why the function cannot be translated.
     pub(super) error: Option<CompileError>,
     pub(super) proposals: u16,
     /// Whether a `br_table` became tests.
     pub(super) tables_tested: bool,
-    loop_depth: u32,
+    /// The open loops, innermost last.
+    loops: Vec<OpenLoop>,
     max_loop_depth: u32,
     heap_region: AliasRegion,
     signatures: HashMap<u32, SigRef>,
@@ -175,10 +180,11 @@ impl<'a> FuncTranslator<'a> {
             inlining: Inlining::default(),
             offset: 0,
             reachable: true,
+            cold: false,
             error: None,
             proposals: 0,
             tables_tested: false,
-            loop_depth: 0,
+            loops: Vec::new(),
             max_loop_depth: 0,
             heap_region,
             signatures: HashMap::new(),

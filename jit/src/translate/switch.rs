@@ -79,6 +79,7 @@ impl FuncTranslator<'_> {
         }
         let test = self.builder.create_block();
         self.ins().brif(inside, test, &[], default, &[]);
+        self.mark_if_cold(test);
         self.builder.switch_to_block(test);
         self.builder.seal_block(test);
         let ty = if len <= 32 { types::I32 } else { types::I64 };

@@ -1,0 +1,58 @@
+;; passes: inline
+;; What hints call unlikely comes last: arms, edges, what only they lead to; with the callee's hints where it is inlined.
+(module
+  (import "" "f" (func $f (param i32) (result i32)))
+  (func $unlikely (export "unlikely") (param i32) (result i32)
+    (@metadata.code.branch_hint "\00")
+    (if (local.get 0) (then (local.set 0 (call $f (local.get 0)))))
+    (call $f (i32.add (local.get 0) (i32.const 1))))
+  (func $likely (export "likely") (param i32) (result i32)
+    (local.get 0)
+    (@metadata.code.branch_hint "\01")
+    (if (result i32) (then (call $f (i32.const 2))) (else (call $f (i32.const 3)))))
+  (func $shared (export "shared") (param i32 i32) (result i32)
+    (block $rare
+      (@metadata.code.branch_hint "\00")
+      (br_if $rare (local.get 0))
+      (drop (call $f (i32.const 4)))
+      (@metadata.code.branch_hint "\00")
+      (br_if $rare (local.get 1))
+      (return (call $f (i32.const 5))))
+    (if (result i32) (local.get 0) (then (call $f (i32.const 6))) (else (call $f (i32.const 7)))))
+  (func $one_warm_way (export "one warm way") (param i32 i32) (result i32)
+    (block $end
+      (@metadata.code.branch_hint "\00")
+      (br_if $end (local.get 0))
+      (br_if $end (local.get 1))
+      (return (call $f (i32.const 8))))
+    (call $f (i32.const 9)))
+  (func $loop (export "loop") (param i32) (result i32)
+    (loop $again
+      (@metadata.code.branch_hint "\00")
+      (if (i32.and (local.get 0) (i32.const 1)) (then
+        (loop $inner
+          (br_if $inner (call $f (local.get 0))))))
+      (local.set 0 (i32.shr_u (local.get 0) (i32.const 1)))
+      (@metadata.code.branch_hint "\01")
+      (br_if $again (local.get 0)))
+    (call $f (i32.const 10)))
+  (func $leaves (export "leaves") (param i32) (result i32)
+    (block $done
+      (loop $again
+        (@metadata.code.branch_hint "\00")
+        (if (call $f (local.get 0)) (then (br $done)))
+        (@metadata.code.branch_hint "\00")
+        (br_if $done (call $f (i32.const 20)))
+        (@metadata.code.branch_hint "\01")
+        (br_if $again (local.get 0))
+        (@metadata.code.branch_hint "\01")
+        (br_if $done (call $f (i32.const 21)))
+        (local.set 0 (call $f (i32.const 22))))
+      (local.set 0 (call $f (i32.const 23))))
+    (call $f (local.get 0)))
+  (func $inlined (export "inlined") (param i32) (result i32)
+    (i32.add (call $helper (local.get 0)) (i32.const 11)))
+  (func $helper (param i32) (result i32)
+    (@metadata.code.branch_hint "\00")
+    (if (local.get 0) (then (return (call $f (local.get 0)))))
+    (i32.const 12)))
