@@ -59,8 +59,7 @@ fn loops(starts: &[u32], edges: &[(u32, u32)], len: u32) -> Vec<Extent> {
 
 /// The start with the lowest cost; of equals the first. A loop with one of the `calls` (their
 /// return addresses) in it does not count: its time goes elsewhere, and functions that are called
-/// are better entered at the start of a line. Unless there are no others, and it is so short that
-/// it does little besides one call: its jump back should not lie across two lines then.
+/// are better entered at the start of a line.
 fn best(loops: &[Extent], calls: &[u32]) -> u32 {
     if loops.is_empty() || loops.len() > MAX_LOOPS {
         return 0;
@@ -74,21 +73,17 @@ fn best(loops: &[Extent], calls: &[u32]) -> u32 {
         loops.iter().filter(around).count() as u32
     };
     let calls = |a: &Extent| {
-        let until = |at: u32| calls.partition_point(|call| *call <= at);
-        until(a.end) - until(a.start)
+        let next = calls.partition_point(|call| *call <= a.start);
+        calls.get(next).is_some_and(|call| *call <= a.end)
     };
-    let weighted = |counts: &dyn Fn(&Extent) -> bool| -> Vec<(Extent, u32)> {
-        let of = loops.iter().filter(|a| inner(a) && counts(a));
-        let weigh = |a: &Extent| (*a, DEEPER.pow(depth(a).min(MAX_DEPTH)));
-        of.map(weigh).collect()
-    };
-    let len = |a: &Extent| a.end - a.start;
-    let mut counted = weighted(&|a| len(a) <= MAX_LOOP && calls(a) == 0);
-    if counted.is_empty() {
-        counted = weighted(&|a| len(a) <= LINE && calls(a) == 1);
-    }
+    let short = |a: &&Extent| a.end - a.start <= MAX_LOOP && inner(a) && !calls(a);
+    let weighted: Vec<(Extent, u32)> = loops
+        .iter()
+        .filter(short)
+        .map(|a| (*a, DEEPER.pow(depth(a).min(MAX_DEPTH))))
+        .collect();
     let cost = |start: u32| -> u32 {
-        counted
+        weighted
             .iter()
             .map(|(a, weight)| weight * lines_too_many(a, start))
             .sum()
@@ -138,10 +133,6 @@ mod tests {
         let all = [extent(0, 60), extent(45, 200), extent(50, 90)];
         assert_eq!(best(&all, &[]), 16);
         assert_eq!(best(&[], &[]), 0);
-        // Around a call only a loop that fits in a line, and where no other counts.
-        assert_eq!(best(&[extent(50, 90)], &[60]), 16);
-        assert_eq!(best(&[extent(50, 90)], &[60, 70]), 0);
-        assert_eq!(best(&[extent(50, 120)], &[60]), 0);
-        assert_eq!(best(&[extent(50, 90), extent(100, 140)], &[110]), 16);
+        assert_eq!(best(&[extent(50, 90)], &[60]), 0);
     }
 }
