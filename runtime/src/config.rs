@@ -55,7 +55,7 @@ impl Config {
             stack_bytes: DEFAULT_STACK,
             max_frames: Some(DEFAULT_FRAMES),
             install_handlers: true,
-            huge_pages: true,
+            huge_pages: false,
         }
     }
 
@@ -161,9 +161,11 @@ impl Config {
 
     /// Whether the system is asked to provide memories beyond their first
     /// [`HUGE_PAGES_FROM`](Config::HUGE_PAGES_FROM) bytes in pages of 2 MiB where it can (on Linux:
-    /// unless `/sys/kernel/mm/transparent_hugepage/enabled` says `never`). On by default: programs
-    /// that work on much memory take fewer page faults and misses of the address translation. It
-    /// changes nothing else that a guest can see; a guest that touches a little of each 2 MiB uses all of them.
+    /// unless `/sys/kernel/mm/transparent_hugepage/enabled` says `never`). Programs that work on much
+    /// memory take fewer page faults and misses of the address translation. It changes nothing else
+    /// that a guest can see; a guest that touches a little of each 2 MiB uses all of them. Off by
+    /// default, because it loses where the host is a virtual machine that gives free memory back at
+    /// once: the first use of each 2 MiB waits for them then.
     pub fn memory_huge_pages(&mut self, enable: bool) -> &mut Config {
         self.huge_pages = enable;
         self

@@ -30,7 +30,7 @@ const HUGE_PAGES: Key = Key {
     kind: Kind::Switch(|settings, on| {
         settings.config.memory_huge_pages(on);
     }),
-    help: "use pages of 2 MiB for memories beyond 8 MiB where the system has them (default: y)",
+    help: "use pages of 2 MiB for memories beyond 8 MiB where the system has them (default: n)",
 };
 
 /// The level, one key for each of the compiler's passes, and what is not about code.

@@ -79,7 +79,7 @@ fn every_key_is_accepted() {
             "-C",
             "parallel-compilation=n,spectre-mitigations=y,cranelift-debug-verifier,compiler=cranelift,cache=n",
             "-O",
-            "opt-level=0,inline=n,memory-huge-pages=n",
+            "opt-level=0,inline=n,memory-huge-pages=y",
             "-D",
             "debug-info=y,max-backtrace=5,logging=n",
             "-S",

@@ -216,7 +216,7 @@ impl Store {
             handles: Handles::default(),
             limiter: &raw mut NO_LIMITER,
             has_limiter: false,
-            huge_pages: true,
+            huge_pages: false,
             runtime: None,
         }
     }
