@@ -18,7 +18,8 @@
 //! What the code generator makes part of another instruction has no place of its own: address
 //! arithmetic belongs to its loads and stores, a comparison to its branch or select, a
 //! zero-extension that costs nothing to its operand. Their operands count as used by what they
-//! belong to, and they move along.
+//! belong to, and they move along. A load becomes part of its only user where nothing in between
+//! could tell, so its address is read there: what replaces the index waits for that.
 //!
 //! Sound because a pure operation computes the same value wherever its operands are defined, and
 //! can neither trap nor be observed. It stays in its block, behind the definitions of its operands,
@@ -30,9 +31,12 @@ use super::code::{def, is_const, is_pure};
 use super::loops::home;
 use super::lowering::{Reads, reads};
 use cranelift_codegen::entity::SecondaryMap;
-use cranelift_codegen::ir::{Block, Inst, Value};
+use cranelift_codegen::ir::{Block, Inst, Opcode, Value};
 use smallvec::SmallVec;
 use std::cmp::Ordering;
+
+/// How many instructions may stand between a load and what it becomes part of.
+const MAX_FOLDED_OVER: usize = 16;
 
 /// Uses of a value that have been passed in the current block.
 #[derive(Clone, Copy, Default)]
@@ -169,6 +173,7 @@ impl Scheduler<'_, '_> {
         let operands = reads(self.unit.func, inst);
         if is_pure(self.unit.func, inst)
             && let Some(target) = self.target(block, &operands)
+            && self.later(target, Some(inst)) == Some(inst)
         {
             self.move_up(block, inst, target);
         }
@@ -180,7 +185,9 @@ impl Scheduler<'_, '_> {
         if !self.is_emitted(inst) {
             return;
         }
-        for value in reads(self.unit.func, inst) {
+        let inst_reads = reads(self.unit.func, inst);
+        let inst = self.folded_into(block, inst).unwrap_or(inst);
+        for value in inst_reads {
             let seen = &mut self.seen[value];
             if seen.block != Some(block) {
                 *seen = Seen {
@@ -197,6 +204,27 @@ impl Scheduler<'_, '_> {
                 seen.last = Some(inst);
             }
         }
+    }
+
+    /// The operation of the block that a load becomes part of.
+    fn folded_into(&self, block: Block, load: Inst) -> Option<Inst> {
+        let func = &*self.unit.func;
+        if func.dfg.insts[load].opcode() != Opcode::Load {
+            return None;
+        }
+        let value = func.dfg.first_result(load);
+        let user = self.first_user(block, load)?;
+        let mut at = func.layout.next_inst(load)?;
+        for _ in 0..MAX_FOLDED_OVER {
+            if !is_pure(func, at) || self.total[value] != 1 {
+                return None;
+            }
+            if at == user {
+                return Some(user);
+            }
+            at = func.layout.next_inst(at)?;
+        }
+        None
     }
 
     /// Forgets what the reads of `inst` noted.
