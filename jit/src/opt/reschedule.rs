@@ -178,6 +178,15 @@ impl Scheduler<'_, '_> {
             self.move_up(block, inst, target);
         }
         self.note_reads(block, inst);
+        for value in self.unit.func.dfg.inst_args(inst) {
+            if let Some(load) = self.definition(block, *value)
+                && self.folds(load, inst)
+            {
+                for read in reads(self.unit.func, load) {
+                    self.seen[read].last = self.later(self.seen[read].last, Some(inst));
+                }
+            }
+        }
     }
 
     /// Notes what `inst` reads, if anything comes of it.
@@ -185,9 +194,7 @@ impl Scheduler<'_, '_> {
         if !self.is_emitted(inst) {
             return;
         }
-        let inst_reads = reads(self.unit.func, inst);
-        let inst = self.folded_into(block, inst).unwrap_or(inst);
-        for value in inst_reads {
+        for value in reads(self.unit.func, inst) {
             let seen = &mut self.seen[value];
             if seen.block != Some(block) {
                 *seen = Seen {
@@ -206,25 +213,19 @@ impl Scheduler<'_, '_> {
         }
     }
 
-    /// The operation of the block that a load becomes part of.
-    fn folded_into(&self, block: Block, load: Inst) -> Option<Inst> {
+    /// Whether a load becomes part of its user.
+    fn folds(&self, load: Inst, user: Inst) -> bool {
         let func = &*self.unit.func;
-        if func.dfg.insts[load].opcode() != Opcode::Load {
-            return None;
+        if func.dfg.insts[load].opcode() != Opcode::Load
+            || self.total[func.dfg.first_result(load)] != 1
+        {
+            return false;
         }
-        let value = func.dfg.first_result(load);
-        let user = self.first_user(block, load)?;
-        let mut at = func.layout.next_inst(load)?;
-        for _ in 0..MAX_FOLDED_OVER {
-            if !is_pure(func, at) || self.total[value] != 1 {
-                return None;
-            }
-            if at == user {
-                return Some(user);
-            }
-            at = func.layout.next_inst(at)?;
-        }
-        None
+        let behind = std::iter::successors(func.layout.next_inst(load), |at| {
+            func.layout.next_inst(*at).filter(|_| is_pure(func, *at))
+        });
+        let mut near = behind.take(MAX_FOLDED_OVER);
+        is_pure(func, user) && near.any(|at| at == user)
     }
 
     /// Forgets what the reads of `inst` noted.
