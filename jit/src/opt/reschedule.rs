@@ -465,4 +465,55 @@ mod tests {
             "#]],
         );
     }
+
+    #[test]
+    fn an_index_is_replaced_behind_what_its_load_becomes_part_of() {
+        check(
+            super::run,
+            "function %f(i64, f32) {
+            block0(v0: i64, v1: f32):
+                v2 = iconst.i64 0
+                jump block1(v2, v2)
+            block1(v3: i64, v4: i64):
+                v5 = iadd v0, v3
+                v6 = load.f32 v5
+                v7 = iadd v0, v4
+                v8 = load.f32 v7+64
+                v9 = fmul v1, v6
+                v10 = fadd v9, v8
+                store v10, v7+64
+                v11 = iconst.i64 4
+                v12 = iadd v3, v11
+                v13 = iconst.i64 4
+                v14 = iadd v4, v13
+                brif v12, block1(v12, v14), block2
+            block2:
+                return
+            }",
+            expect![[r#"
+                function %f(i64, f32) fast {
+                block0(v0: i64, v1: f32):
+                    v2 = iconst.i64 0
+                    jump block1(v2, v2)  ; v2 = 0, v2 = 0
+
+                block1(v3: i64, v4: i64):
+                    v5 = iadd.i64 v0, v3
+                    v6 = load.f32 v5
+                    v9 = fmul.f32 v1, v6
+                    v11 = iconst.i64 4
+                    v12 = iadd v3, v11  ; v11 = 4
+                    v7 = iadd.i64 v0, v4
+                    v8 = load.f32 v7+64
+                    v10 = fadd v9, v8
+                    store v10, v7+64
+                    v13 = iconst.i64 4
+                    v14 = iadd v4, v13  ; v13 = 4
+                    brif v12, block1(v12, v14), block2
+
+                block2:
+                    return
+                }
+            "#]],
+        );
+    }
 }
