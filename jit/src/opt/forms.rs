@@ -23,6 +23,7 @@
 use super::Unit;
 use super::bits::Bits;
 use super::code::{binary, def, int_const, mask, replace_values};
+use super::lanes::uncast;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::condcodes::{CondCode, IntCC};
@@ -179,22 +180,6 @@ fn turn(func: &Function, left: Value, right: Value) -> Option<(Value, usize, usi
         lanes as usize / 8,
         up as usize / 8,
     ))
-}
-
-/// The value behind casts between vectors that keep the bytes in memory order.
-fn uncast(func: &Function, mut value: Value) -> Value {
-    while let Some(inst) = def(&func.dfg, value)
-        && let InstructionData::LoadNoOffset {
-            opcode: Opcode::Bitcast,
-            arg,
-            flags,
-        } = func.dfg.insts[inst]
-        && func.dfg.mem_flags[flags].explicit_endianness() == Some(Endianness::Little)
-        && func.dfg.value_type(arg).is_vector()
-    {
-        value = arg;
-    }
-    value
 }
 
 /// Whether `inst` is a mask with a constant.

@@ -19,6 +19,8 @@
 //!   anchor      constants in indices go to offsets
 //!   compare     loop exits compare the next value, which lives anyway
 //!   extend      indices are zero-extended where that is free
+//!   vectors     forms of vector operations that are lowered well
+//!   lanes       what is known of vectors: constants, casts, bits
 //!   forms       immediates, memory operands, masks
 //!   hoist       cheap operations leave loops
 //!   floats      float constants of inner loops stay in registers
@@ -40,6 +42,7 @@ mod forms;
 mod hoist;
 mod induction;
 mod loads;
+mod lanes;
 mod loops;
 mod lowering;
 mod memory;
@@ -50,6 +53,7 @@ mod switches;
 #[cfg(test)]
 mod testing;
 mod unroll;
+mod vectors;
 
 pub(crate) use code::is_pure;
 pub(crate) use memory::Facts;
@@ -80,6 +84,7 @@ const AFTER: &[(PassId, Pass)] = &[
     (PassId::Anchor, anchor::run),
     (PassId::Compare, compare::run),
     (PassId::Extend, extend::run),
+    (PassId::Vectors, vectors::run),
     (PassId::Forms, forms::run),
     (PassId::Hoist, hoist::run),
     (PassId::Floats, floats::run),

@@ -18,7 +18,8 @@
 //! What the code generator makes part of another instruction has no place of its own: address
 //! arithmetic belongs to its loads and stores, a comparison to its branch or select, a
 //! zero-extension that costs nothing to its operand. Their operands count as used by what they
-//! belong to, and they move along.
+//! belong to, and they move along. A load becomes part of its only user where nothing in between
+//! could tell, so its address is read there: what replaces the index waits for that.
 //!
 //! Sound because a pure operation computes the same value wherever its operands are defined, and
 //! can neither trap nor be observed. It stays in its block, behind the definitions of its operands,
@@ -30,9 +31,12 @@ use super::code::{def, is_const, is_pure};
 use super::loops::home;
 use super::lowering::{Reads, reads};
 use cranelift_codegen::entity::SecondaryMap;
-use cranelift_codegen::ir::{Block, Inst, Value};
+use cranelift_codegen::ir::{Block, Inst, Opcode, Value};
 use smallvec::SmallVec;
 use std::cmp::Ordering;
+
+/// How many instructions may stand between a load and what it becomes part of.
+const MAX_FOLDED_OVER: usize = 16;
 
 /// Uses of a value that have been passed in the current block.
 #[derive(Clone, Copy, Default)]
@@ -169,10 +173,20 @@ impl Scheduler<'_, '_> {
         let operands = reads(self.unit.func, inst);
         if is_pure(self.unit.func, inst)
             && let Some(target) = self.target(block, &operands)
+            && self.later(target, Some(inst)) == Some(inst)
         {
             self.move_up(block, inst, target);
         }
         self.note_reads(block, inst);
+        for value in self.unit.func.dfg.inst_args(inst) {
+            if let Some(load) = self.definition(block, *value)
+                && self.folds(load, inst)
+            {
+                for read in reads(self.unit.func, load) {
+                    self.seen[read].last = self.later(self.seen[read].last, Some(inst));
+                }
+            }
+        }
     }
 
     /// Notes what `inst` reads, if anything comes of it.
@@ -197,6 +211,21 @@ impl Scheduler<'_, '_> {
                 seen.last = Some(inst);
             }
         }
+    }
+
+    /// Whether a load becomes part of its user.
+    fn folds(&self, load: Inst, user: Inst) -> bool {
+        let func = &*self.unit.func;
+        if func.dfg.insts[load].opcode() != Opcode::Load
+            || self.total[func.dfg.first_result(load)] != 1
+        {
+            return false;
+        }
+        let behind = std::iter::successors(func.layout.next_inst(load), |at| {
+            func.layout.next_inst(*at).filter(|_| is_pure(func, *at))
+        });
+        let mut near = behind.take(MAX_FOLDED_OVER);
+        is_pure(func, user) && near.any(|at| at == user)
     }
 
     /// Forgets what the reads of `inst` noted.
@@ -433,6 +462,57 @@ mod tests {
             }",
             expect![[r#"
                 unchanged
+            "#]],
+        );
+    }
+
+    #[test]
+    fn an_index_is_replaced_behind_what_its_load_becomes_part_of() {
+        check(
+            super::run,
+            "function %f(i64, f32) {
+            block0(v0: i64, v1: f32):
+                v2 = iconst.i64 0
+                jump block1(v2, v2)
+            block1(v3: i64, v4: i64):
+                v5 = iadd v0, v3
+                v6 = load.f32 v5
+                v7 = iadd v0, v4
+                v8 = load.f32 v7+64
+                v9 = fmul v1, v6
+                v10 = fadd v9, v8
+                store v10, v7+64
+                v11 = iconst.i64 4
+                v12 = iadd v3, v11
+                v13 = iconst.i64 4
+                v14 = iadd v4, v13
+                brif v12, block1(v12, v14), block2
+            block2:
+                return
+            }",
+            expect![[r#"
+                function %f(i64, f32) fast {
+                block0(v0: i64, v1: f32):
+                    v2 = iconst.i64 0
+                    jump block1(v2, v2)  ; v2 = 0, v2 = 0
+
+                block1(v3: i64, v4: i64):
+                    v5 = iadd.i64 v0, v3
+                    v6 = load.f32 v5
+                    v9 = fmul.f32 v1, v6
+                    v11 = iconst.i64 4
+                    v12 = iadd v3, v11  ; v11 = 4
+                    v7 = iadd.i64 v0, v4
+                    v8 = load.f32 v7+64
+                    v10 = fadd v9, v8
+                    store v10, v7+64
+                    v13 = iconst.i64 4
+                    v14 = iadd v4, v13  ; v13 = 4
+                    brif v12, block1(v12, v14), block2
+
+                block2:
+                    return
+                }
             "#]],
         );
     }

@@ -40,6 +40,7 @@ passes! {
     Anchor "anchor" "constants added to an index go to the offset where an access proves it does not wrap";
     Compare "compare" "loop exits compare the value handed to the next iteration";
     Extend "extend" "zero-extend indices where that costs nothing: loads and block parameters have 64 bits";
+    Vectors "vectors" "operations on vectors take the form that is lowered best";
     Forms "forms" "immediates, memory operands and masks take the form the machine does best";
     Hoist "hoist" "cheap operations on values from outside a loop are computed before it";
     Floats "floats" "float constants of inner loops stay in registers";

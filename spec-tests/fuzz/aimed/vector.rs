@@ -203,6 +203,46 @@ const SHIFTS: &[I<'static>] = &[
     I::I64x2ShrU,
 ];
 
+/// Comparisons of integers.
+const COMPARISONS: &[I<'static>] = &[
+    I::I8x16Eq,
+    I::I8x16Ne,
+    I::I8x16LtS,
+    I::I8x16LtU,
+    I::I8x16GtS,
+    I::I8x16GtU,
+    I::I8x16LeS,
+    I::I8x16LeU,
+    I::I8x16GeS,
+    I::I8x16GeU,
+    I::I16x8Eq,
+    I::I16x8Ne,
+    I::I16x8LtS,
+    I::I16x8LtU,
+    I::I16x8GtS,
+    I::I16x8GtU,
+    I::I16x8LeS,
+    I::I16x8LeU,
+    I::I16x8GeS,
+    I::I16x8GeU,
+    I::I32x4Eq,
+    I::I32x4Ne,
+    I::I32x4LtS,
+    I::I32x4LtU,
+    I::I32x4GtS,
+    I::I32x4GtU,
+    I::I32x4LeS,
+    I::I32x4LeU,
+    I::I32x4GeS,
+    I::I32x4GeU,
+    I::I64x2Eq,
+    I::I64x2Ne,
+    I::I64x2LtS,
+    I::I64x2GtS,
+    I::I64x2LeS,
+    I::I64x2GeS,
+];
+
 impl Body<'_> {
     fn one_of(&mut self, all: &'static [I<'static>]) {
         let which = self.rng.below(all.len() as u64) as usize;
@@ -210,7 +250,7 @@ impl Body<'_> {
     }
 
     pub(super) fn vector(&mut self, depth: u32) {
-        match self.rng.below(10) {
+        match self.rng.below(12) {
             0..=2 => {
                 self.expr(Ty::V128, depth);
                 self.expr(Ty::V128, depth);
@@ -234,6 +274,8 @@ impl Body<'_> {
                 self.expr(Ty::V128, depth);
                 let first = self.rng.below(17) as u8;
                 let rotated = self.rng.once_in(2);
+                // Lanes of one operand only, or of both.
+                let (within, from) = self.rng.pick(&[(32, 0), (32, 0), (16, 0), (16, 16)]);
                 let lane = |at: u8| {
                     if rotated {
                         at + first
@@ -242,7 +284,7 @@ impl Body<'_> {
                     }
                 };
                 self.emit(I::I8x16Shuffle(std::array::from_fn(|at| {
-                    lane(at as u8) % 32
+                    lane(at as u8) % within + from
                 })));
             }
             7 => {
@@ -251,7 +293,59 @@ impl Body<'_> {
                 self.one_of(if floats { FLOAT_UNARY } else { UNARY });
             }
             8 => self.turned(depth),
+            9 => self.looked_up(depth),
+            10 => self.compared(depth),
             _ => self.load(Ty::V128),
+        }
+    }
+
+    /// A swizzle whose indices are known to be small, or nearly.
+    fn looked_up(&mut self, depth: u32) {
+        self.expr(Ty::V128, depth);
+        self.expr(Ty::V128, depth);
+        if self.rng.once_in(3) {
+            let count = self.rng.between(3, 5) as i32;
+            self.emit(I::I32Const(count));
+            let bytes = !self.rng.once_in(3);
+            self.emit(if bytes { I::I8x16ShrU } else { I::I16x8ShrU });
+        } else {
+            let mask = self.rng.pick(&[0x0f, 0x0f, 0x8f, 0x1f, 0x7f]);
+            self.emit(I::V128Const(i128::from_le_bytes([mask; 16])));
+            self.emit(I::V128And);
+        }
+        self.emit(I::I8x16Swizzle);
+    }
+
+    /// A comparison, often with a constant, and what it chooses.
+    fn compared(&mut self, depth: u32) {
+        let chosen = self.rng.below(3);
+        if chosen > 0 {
+            self.expr(Ty::V128, depth);
+        }
+        if chosen > 1 {
+            self.expr(Ty::V128, depth);
+        }
+        self.expr(Ty::V128, depth);
+        if self.rng.once_in(2) {
+            self.expr(Ty::V128, depth);
+        } else {
+            let lane = self.rng.pick(&[
+                [0; 8],
+                [0, 0, 0, 0, 0, 0, 0, 0x80],
+                [0xff; 8],
+                [0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff, 0x7f],
+                [0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0],
+                [9; 8],
+            ]);
+            self.emit(I::V128Const(i128::from_le_bytes(std::array::from_fn(
+                |at| lane[at % 8],
+            ))));
+        }
+        self.one_of(COMPARISONS);
+        match chosen {
+            0 => {}
+            1 => self.emit(I::V128And),
+            _ => self.emit(I::V128Bitselect),
         }
     }
 
@@ -307,6 +401,9 @@ impl Body<'_> {
     /// An `i32` out of a vector.
     pub(super) fn lane32(&mut self, depth: u32) {
         self.expr(Ty::V128, depth);
+        if self.rng.once_in(4) {
+            return self.union_of_lanes();
+        }
         let lane = self.rng.below(4) as u8;
         let op = self.rng.below(6) as usize;
         let ops = [
@@ -318,6 +415,23 @@ impl Body<'_> {
             I::I32x4AllTrue,
         ];
         self.emit(ops[op].clone());
+    }
+
+    /// Whether a lane of the vector on the stack is not 0, or one of some.
+    fn union_of_lanes(&mut self) {
+        let value = self.local(Ty::V128);
+        self.emit(I::LocalTee(value));
+        let first = self.rng.below(4) as u8;
+        self.emit(I::I32x4ExtractLane(first));
+        let rotation = self.rng.below(4) as u8;
+        for lane in 0..self.rng.pick(&[2, 4, 4, 4]) {
+            self.emit(I::LocalGet(value));
+            self.emit(I::I32x4ExtractLane((lane + rotation) % 4));
+            self.emit(I::I32Or);
+        }
+        if self.rng.once_in(2) {
+            self.emit(I::I32Eqz);
+        }
     }
 
     /// An `i64` out of a vector.
