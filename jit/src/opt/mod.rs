@@ -14,6 +14,7 @@
 //!   loops       reading loops and edges: outside, entry, what is passed, pressure
 //!   lowering    which values a machine instruction reads
 //!   branch      a rare choice in a loop becomes a branch
+//!   wide        the high half of a 64-bit product is one multiplication
 //!   induction   loop variables that index memory have 64 bits
 //!   anchor      constants in indices go to offsets
 //!   compare     loop exits compare the next value, which lives anyway
@@ -46,6 +47,7 @@ mod split;
 mod switches;
 #[cfg(test)]
 mod testing;
+mod wide;
 
 pub(crate) use code::is_pure;
 pub(crate) use memory::Facts;
@@ -71,6 +73,7 @@ type Pass = fn(&mut Unit<'_>) -> bool;
 
 /// The passes after the mid-end, in order.
 const AFTER: &[(PassId, Pass)] = &[
+    (PassId::Wide, wide::run),
     (PassId::Induction, induction::run),
     (PassId::Anchor, anchor::run),
     (PassId::Compare, compare::run),
