@@ -180,8 +180,8 @@ impl Form {
         Some(())
     }
 
-    /// The value modulo `2^bits`; the value may be negative.
-    fn modulo(&self, bits: u32) -> Option<Form> {
+    /// The value modulo `2^bits`; the value may be negative, or larger than a word.
+    pub(super) fn modulo(&self, bits: u32) -> Option<Form> {
         let (scale, whole_bits) = (self.scale, self.scale + bits);
         if whole_bits > MAX_BITS {
             return None;

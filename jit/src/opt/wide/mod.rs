@@ -43,8 +43,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 const LOW: u64 = 0xffff_ffff;
 /// More values than this are not followed for one pair of operands.
 const MAX_FORMS: usize = 96;
-/// More sums than this are not looked at for the high half.
-const MAX_SUMS: usize = 24;
+/// More sums than this are not looked at.
+const MAX_SUMS: usize = 64;
 /// A sum of more parts is not taken apart.
 const MAX_PARTS: usize = 16;
 /// So many constants are tried as the low half that belongs to a high one.
@@ -67,6 +67,23 @@ enum Operand {
 enum Half {
     Low,
     High,
+}
+
+/// Which half something is, as an index.
+const HIGH_HALF: usize = 0;
+const LOW_HALF: usize = 1;
+
+/// A value that is a half of the product, plus others.
+struct Found {
+    inst: Inst,
+    is: usize,
+    others: Vec<Value>,
+}
+
+impl Found {
+    fn of(inst: Inst, is: usize, others: Vec<Value>) -> Found {
+        Found { inst, is, others }
+    }
 }
 
 /// Two numbers of which all four products of halves may be there.
@@ -239,24 +256,12 @@ fn visit(func: &mut Function, users: &Users, pair: Pair) -> bool {
         return false;
     };
     let forms = follow(func, users, pair, &low);
-    let found = high_halves(&func.dfg, users, &forms, &high);
-    if found.is_empty() {
+    let found = sums(&func.dfg, users, &forms, &[high, low]);
+    if !found.iter().any(|sum| sum.is == HIGH_HALF) {
         return false;
     }
-    let of_words = |value: Value| func.dfg.value_type(value) == types::I64;
-    let mut lows: Vec<Inst> = forms
-        .iter()
-        .filter(|(value, form)| **form == low && of_words(**value))
-        .filter_map(|(value, _)| def(&func.dfg, *value))
-        .filter(|inst| !is_low_half(&func.dfg, pair, *inst))
-        .collect();
-    lows.sort_unstable();
-    for (inst, others) in found {
-        rewrite_high(func, pair, inst, others);
-    }
-    for inst in lows {
-        let (a, b) = operands(func, pair, inst);
-        put(func, inst, Opcode::Imul, a, b);
+    for sum in found {
+        rewrite(func, pair, sum);
     }
     true
 }
@@ -396,51 +401,54 @@ fn computed(dfg: &DataFlowGraph, forms: &HashMap<Value, Form>, inst: Inst) -> Op
     }
 }
 
-/// Sums whose parts are the high half and others, with the others.
-fn high_halves(
+/// Values that consist of one of `halves` and others. Those that nothing is to be done for, because
+/// they are one multiplication already, are not among them.
+fn sums(
     dfg: &DataFlowGraph,
     users: &Users,
     forms: &HashMap<Value, Form>,
-    high: &Form,
-) -> Vec<(Inst, Vec<Value>)> {
-    let top = Form::product(HIGHEST);
-    let mut fresh: Vec<Value> = forms
-        .iter()
-        .filter(|(_, form)| **form == top)
-        .map(|(value, _)| *value)
-        .collect();
-    fresh.sort_unstable();
-    let mut fresh = VecDeque::from(fresh);
-    let mut seen = HashSet::new();
+    halves: &[Form; 2],
+) -> Vec<Found> {
+    let mut starts: Vec<Value> = forms.keys().copied().collect();
+    starts.sort_unstable();
     let mut found = Vec::new();
+    let mut seen = HashSet::new();
+    // What is a low half without being a sum.
+    for value in &starts {
+        if let Some(inst) = def(dfg, *value)
+            && dfg.insts[inst].opcode() == Opcode::Bor
+            && forms[value] == halves[LOW_HALF]
+        {
+            seen.insert(inst);
+            found.push(Found::of(inst, LOW_HALF, Vec::new()));
+        }
+    }
+    let mut fresh = VecDeque::from(starts);
     while let Some(value) = fresh.pop_front() {
         for user in users.get(&value).into_iter().flatten() {
-            if seen.len() == MAX_SUMS || !seen.insert(*user) {
+            let sum = binary(dfg, *user, Opcode::Iadd);
+            let words = sum.is_some_and(|(x, _)| dfg.value_type(x) == types::I64);
+            if !words || seen.len() == MAX_SUMS || !seen.insert(*user) {
                 continue;
             }
-            if binary(dfg, *user, Opcode::Iadd).is_some() {
-                let result = dfg.first_result(*user);
-                match others(dfg, forms, result, high) {
-                    Some(others) => found.push((*user, others)),
-                    None => fresh.push_back(result),
-                }
-            } else if let [result] = *dfg.inst_results(*user)
-                && forms.contains_key(&result)
-            {
-                fresh.push_back(result);
+            let result = dfg.first_result(*user);
+            match others(dfg, forms, result, halves) {
+                Some((is, others)) => found.push(Found::of(*user, is, others)),
+                None => fresh.push_back(result),
             }
         }
     }
     found
 }
 
-/// If the parts of a sum that have forms make up the high half, the parts that have none.
+/// If the parts of a sum that have forms make up one of `halves`: which one, and the parts that have
+/// none.
 fn others(
     dfg: &DataFlowGraph,
     forms: &HashMap<Value, Form>,
     sum: Value,
-    high: &Form,
-) -> Option<Vec<Value>> {
+    halves: &[Form; 2],
+) -> Option<(usize, Vec<Value>)> {
     let mut known = Form::zero();
     let mut others = Vec::new();
     let mut parts = vec![sum];
@@ -450,38 +458,41 @@ fn others(
         let inner = def(dfg, part).and_then(|inst| binary(dfg, inst, Opcode::Iadd));
         match (inner, forms.get(&part)) {
             (Some((x, y)), _) if taken < MAX_PARTS => parts.extend([y, x]),
+            // Nothing is gained by a multiplication in the place of another.
+            (_, Some(form)) if halves.contains(form) => return None,
             (_, Some(form)) => known.add(form, 1)?,
             _ => others.push(part),
         }
     }
-    (known.simplified()? == *high).then_some(others)
+    let known = known.simplified()?;
+    let known = known.modulo(64).unwrap_or(known);
+    let is = halves.iter().position(|half| *half == known)?;
+    Some((is, others))
 }
 
-/// Makes the sum at `inst` that of a multiplication and `others`.
-fn rewrite_high(func: &mut Function, pair: Pair, inst: Inst, mut others: Vec<Value>) {
+/// Makes a sum that of a multiplication and the others.
+fn rewrite(func: &mut Function, pair: Pair, sum: Found) {
+    let Found { inst, is, others } = sum;
     let (a, b) = operands(func, pair, inst);
-    let signed = take_signs(&func.dfg, a, b, &mut others);
+    let mut others = others;
+    let opcode = match is {
+        LOW_HALF => Opcode::Imul,
+        _ if take_signs(&func.dfg, a, b, &mut others) => Opcode::Smulhi,
+        _ => Opcode::Umulhi,
+    };
     let mut cursor = FuncCursor::new(func).at_inst(inst);
     cursor.set_srcloc(cursor.func.srcloc(inst));
     let rest = others
         .into_iter()
         .reduce(|sum, other| cursor.ins().iadd(sum, other));
-    let opcode = if signed {
-        Opcode::Smulhi
-    } else {
-        Opcode::Umulhi
+    let Some(rest) = rest else {
+        return put(func, inst, opcode, a, b);
     };
-    match rest {
-        None => put(func, inst, opcode, a, b),
-        Some(rest) => {
-            let high = if signed {
-                cursor.ins().smulhi(a, b)
-            } else {
-                cursor.ins().umulhi(a, b)
-            };
-            put(func, inst, Opcode::Iadd, high, rest);
-        }
+    let product = cursor.ins().imul(a, b);
+    if let Some(product) = def(&cursor.func.dfg, product) {
+        put(cursor.func, product, opcode, a, b);
     }
+    put(func, inst, Opcode::Iadd, product, rest);
 }
 
 /// Has `inst`, a binary operation, compute something else.
