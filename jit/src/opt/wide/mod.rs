@@ -13,7 +13,8 @@
 //! and compilers add what else belongs to the sum anywhere in it. So no shape is looked for. From
 //! the four products, everything that can be computed from them by shifts, masks, sums and comparisons is
 //! followed in exact arithmetic ([`form`]); what then has the form of the high half, with whatever
-//! else is added, becomes `umulhi a, b`, and what has the form of the low half `imul a, b`. The
+//! else is added, becomes `umulhi a, b`, and what has the form of the low half `imul a, b`. Where both
+//! are computed in one block, they are the halves of one product of 128 bits. The
 //! products and what followed from them go if nothing else uses them.
 //!
 //! **Sound** because a form is an equation between integers, each step of which is argued in
@@ -29,7 +30,7 @@ mod form;
 
 use super::Unit;
 use super::bits::Bits;
-use super::code::{binary, def, int_const, plus_const};
+use super::code::{binary, def, int_const, plus_const, replace_values};
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
@@ -98,14 +99,16 @@ pub(super) fn run(unit: &mut Unit<'_>) -> bool {
     let users = users(func);
     let mut seen = HashSet::new();
     let mut changed = false;
+    let mut replaced = HashMap::new();
     for seed in seeds {
         for pair in pairs(func, &users, seed) {
-            if seen.insert(pair) && visit(func, &users, pair) {
+            if seen.insert(pair) && visit(func, &users, pair, &mut replaced) {
                 changed = true;
                 break;
             }
         }
     }
+    replace_values(func, &replaced);
     changed
 }
 
@@ -250,20 +253,79 @@ fn whole(pair: Pair) -> Sum<u128> {
 }
 
 /// Rewrites what is the high or the low half of the product of `pair`, if the high one is found.
-fn visit(func: &mut Function, users: &Users, pair: Pair) -> bool {
+/// What is nothing but a half of a product of 128 bits goes to `replaced`.
+fn visit(
+    func: &mut Function,
+    users: &Users,
+    pair: Pair,
+    replaced: &mut HashMap<Value, Value>,
+) -> bool {
     let whole = whole(pair);
     let (Some(high), Some(low)) = (Form::high_half(whole), Form::low_half(whole)) else {
         return false;
     };
     let forms = follow(func, users, pair, &low);
-    let found = sums(&func.dfg, users, &forms, &[high, low]);
+    let mut found = sums(&func.dfg, users, &forms, &[high, low]);
     if !found.iter().any(|sum| sum.is == HIGH_HALF) {
         return false;
+    }
+    // A signed high half is better off alone.
+    let signed = |sum: &Found| match pair {
+        (a, Operand::Value(b)) => take_signs(&func.dfg, a, b, &mut sum.others.clone()),
+        _ => false,
+    };
+    let first = |is| found.iter().find(|sum| sum.is == is && !signed(sum));
+    let both = first(HIGH_HALF).zip(first(LOW_HALF));
+    let both = both.map(|(high, low)| (high.inst, low.inst));
+    let block = |inst| func.layout.inst_block(inst);
+    if let Some((high, low)) = both.filter(|(high, low)| block(*high) == block(*low)) {
+        let of_block = |sum: &&Found| block(sum.inst) == block(high);
+        let insts = found.iter().filter(of_block).map(|sum| sum.inst);
+        let earliest = insts.fold(low, |early, inst| {
+            let before = func.layout.pp_cmp(inst, early).is_lt();
+            if before { inst } else { early }
+        });
+        let (together, alone): (Vec<_>, Vec<_>) = found
+            .into_iter()
+            .partition(|sum| func.layout.inst_block(sum.inst) == func.layout.inst_block(high));
+        let halves = both_halves(func, pair, earliest);
+        for sum in together {
+            let result = func.dfg.first_result(sum.inst);
+            match added_up(func, sum.inst, sum.others) {
+                None => {
+                    replaced.insert(result, halves[sum.is]);
+                }
+                Some(rest) => put(func, sum.inst, Opcode::Iadd, halves[sum.is], rest),
+            }
+        }
+        found = alone;
     }
     for sum in found {
         rewrite(func, pair, sum);
     }
     true
+}
+
+/// The high and the low half, before `inst`, in the form of which the code generator makes one
+/// instruction.
+fn both_halves(func: &mut Function, pair: Pair, inst: Inst) -> [Value; 2] {
+    let (a, b) = operands(func, pair, inst);
+    let mut cursor = FuncCursor::new(func).at_inst(inst);
+    cursor.set_srcloc(cursor.func.srcloc(inst));
+    let a = cursor.ins().uextend(types::I128, a);
+    let b = cursor.ins().uextend(types::I128, b);
+    let product = cursor.ins().imul(a, b);
+    let (low, high) = cursor.ins().isplit(product);
+    [high, low]
+}
+
+/// The sum of `others`, before `inst`.
+fn added_up(func: &mut Function, inst: Inst, others: Vec<Value>) -> Option<Value> {
+    let mut cursor = FuncCursor::new(func).at_inst(inst);
+    cursor.set_srcloc(cursor.func.srcloc(inst));
+    others
+        .into_iter()
+        .reduce(|sum, other| cursor.ins().iadd(sum, other))
 }
 
 /// The forms of all that is computed from products of halves of `pair` and nothing else.
@@ -472,22 +534,23 @@ fn others(
 
 /// Makes a sum that of a multiplication and the others.
 fn rewrite(func: &mut Function, pair: Pair, sum: Found) {
-    let Found { inst, is, others } = sum;
+    let Found {
+        inst,
+        is,
+        mut others,
+    } = sum;
     let (a, b) = operands(func, pair, inst);
-    let mut others = others;
     let opcode = match is {
         LOW_HALF => Opcode::Imul,
         _ if take_signs(&func.dfg, a, b, &mut others) => Opcode::Smulhi,
         _ => Opcode::Umulhi,
     };
-    let mut cursor = FuncCursor::new(func).at_inst(inst);
-    cursor.set_srcloc(cursor.func.srcloc(inst));
-    let rest = others
-        .into_iter()
-        .reduce(|sum, other| cursor.ins().iadd(sum, other));
+    let rest = added_up(func, inst, others);
     let Some(rest) = rest else {
         return put(func, inst, opcode, a, b);
     };
+    let mut cursor = FuncCursor::new(func).at_inst(inst);
+    cursor.set_srcloc(cursor.func.srcloc(inst));
     let product = cursor.ins().imul(a, b);
     if let Some(product) = def(&cursor.func.dfg, product) {
         put(cursor.func, product, opcode, a, b);

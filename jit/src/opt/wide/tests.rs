@@ -56,9 +56,21 @@ fn evaluate(func: &Function, params: [u64; 2]) -> HashMap<Value, u64> {
         values.insert(*param, params[at] & mask(dfg.value_type(*param)));
     }
     for inst in func.layout.block_insts(entry) {
-        let [result] = *dfg.inst_results(inst) else {
-            continue;
+        let result = match *dfg.inst_results(inst) {
+            [result] => result,
+            [low, high] => {
+                let (a, b) = extended(dfg, inst);
+                let product = u128::from(values[&a]) * u128::from(values[&b]);
+                values.insert(low, product as u64);
+                values.insert(high, (product >> 64) as u64);
+                continue;
+            }
+            _ => continue,
         };
+        // Of 128 bits there is one sort of product only, and it is split at once.
+        if dfg.value_type(result).bits() > 64 {
+            continue;
+        }
         let args: Vec<u64> = dfg.inst_args(inst).iter().map(|v| values[v]).collect();
         let wide = |value: u64| u128::from(value);
         let signed = |value: u64| i128::from(value as i64);
@@ -88,6 +100,20 @@ fn evaluate(func: &Function, params: [u64; 2]) -> HashMap<Value, u64> {
         values.insert(result, computed & mask(dfg.value_type(result)));
     }
     values
+}
+
+/// The numbers whose product of 128 bits is split here.
+fn extended(dfg: &DataFlowGraph, split: Inst) -> (Value, Value) {
+    let from = |value| def(dfg, value).expect("an operation");
+    assert_eq!(dfg.insts[split].opcode(), Opcode::Isplit);
+    let product = from(dfg.inst_args(split)[0]);
+    let (a, b) = binary(dfg, product, Opcode::Imul).expect("a product");
+    let [a, b] = [a, b].map(|value| {
+        let extension = from(value);
+        assert_eq!(dfg.insts[extension].opcode(), Opcode::Uextend);
+        dfg.inst_args(extension)[0]
+    });
+    (a, b)
 }
 
 /// What the function returns.
@@ -185,9 +211,11 @@ fn the_library_function() {
         expect![[r#"
             function %f(i64, i64) -> i64, i64 fast {
             block0(v0: i64, v1: i64):
-                v27 = umulhi v0, v1
-                v30 = imul v0, v1
-                return v27, v30
+                v31 = uextend.i128 v0
+                v32 = uextend.i128 v1
+                v33 = imul v31, v32
+                v34, v35 = isplit v33
+                return v35, v34
             }
         "#]],
     );
@@ -217,9 +245,11 @@ fn a_middle_of_three() {
         expect![[r#"
             function %f(i64, i64) -> i64, i64 fast {
             block0(v0: i64, v1: i64):
-                v30 = umulhi v0, v1
-                v33 = imul v0, v1
-                return v30, v33
+                v34 = uextend.i128 v0
+                v35 = uextend.i128 v1
+                v36 = imul v34, v35
+                v37, v38 = isplit v36
+                return v38, v37
             }
         "#]],
     );
@@ -247,9 +277,11 @@ fn a_middle_that_overflows() {
         expect![[r#"
             function %f(i64, i64) -> i64, i64 fast {
             block0(v0: i64, v1: i64):
-                v28 = umulhi v0, v1
-                v31 = imul v0, v1
-                return v28, v31
+                v32 = uextend.i128 v0
+                v33 = uextend.i128 v1
+                v34 = imul v32, v33
+                v35, v36 = isplit v34
+                return v36, v35
             }
         "#]],
     );
@@ -279,9 +311,11 @@ fn carries_that_are_compared() {
         expect![[r#"
             function %f(i64, i64) -> i64, i64 fast {
             block0(v0: i64, v1: i64):
-                v25 = imul v0, v1
-                v33 = umulhi v0, v1
-                return v33, v25
+                v34 = uextend.i128 v0
+                v35 = uextend.i128 v1
+                v36 = imul v34, v35
+                v37, v38 = isplit v36
+                return v38, v37
             }
         "#]],
     );
@@ -342,11 +376,13 @@ fn what_else_is_added() {
         expect![[r#"
             function %f(i64, i64) -> i64, i64 fast {
             block0(v0: i64, v1: i64):
-                v34 = iadd v0, v1
-                v35 = umulhi v0, v1
-                v29 = iadd v35, v34
-                v36 = imul v0, v1
-                v33 = iadd v36, v1
+                v34 = uextend.i128 v0
+                v35 = uextend.i128 v1
+                v36 = imul v34, v35
+                v37, v38 = isplit v36
+                v39 = iadd v0, v1
+                v29 = iadd v38, v39
+                v33 = iadd v37, v1
                 return v29, v33
             }
         "#]],
@@ -481,26 +517,7 @@ fn a_part_that_is_added_twice() {
             return v28, v8",
         ),
         expect![[r#"
-            function %f(i64, i64) -> i64, i64 fast {
-            block0(v0: i64, v1: i64):
-                v2 = iconst.i64 32
-                v3 = iconst.i64 0xffff_ffff
-                v4 = band v0, v3  ; v3 = 0xffff_ffff
-                v5 = ushr v0, v2  ; v2 = 32
-                v6 = band v1, v3  ; v3 = 0xffff_ffff
-                v7 = ushr v1, v2  ; v2 = 32
-                v8 = imul v4, v6
-                v9 = imul v4, v7
-                v10 = imul v5, v6
-                v20 = ushr v8, v2  ; v2 = 32
-                v21 = iadd v20, v10
-                v23 = band v21, v3  ; v3 = 0xffff_ffff
-                v24 = iadd v23, v9
-                v26 = ushr v24, v2  ; v2 = 32
-                v29 = umulhi v0, v1
-                v30 = iadd v29, v26
-                return v30, v8
-            }
+            unchanged
         "#]],
     );
 }
@@ -535,9 +552,11 @@ fn a_square() {
         expect![[r#"
             function %f(i64, i64) -> i64, i64 fast {
             block0(v0: i64, v1: i64):
-                v17 = umulhi v0, v0
-                v20 = imul v0, v0
-                return v17, v20
+                v21 = uextend.i128 v0
+                v22 = uextend.i128 v0
+                v23 = imul v21, v22
+                v24, v25 = isplit v23
+                return v25, v24
             }
         "#]],
     );
