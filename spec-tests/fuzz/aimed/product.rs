@@ -71,7 +71,7 @@ impl Body<'_> {
 
     /// A number, often one with which carries come.
     fn factor(&mut self, depth: u32) -> u32 {
-        match self.rng.below(6) {
+        match self.rng.below(8) {
             0 => {
                 self.expr(Ty::I32, depth);
                 self.emit(I::I64ExtendI32U);
@@ -82,7 +82,7 @@ impl Body<'_> {
                 self.emit(I::I64Const(number));
                 self.emit(I::I64Or);
             }
-            2 => {
+            2..=4 => {
                 self.expr(Ty::I64, depth);
                 let many = self.rng.next() | 1;
                 self.emit(I::I64Const(many as i64));
@@ -293,7 +293,7 @@ impl Body<'_> {
         let carry = self.high_of(p.ll);
         let sum = self.added(p.lh, carry);
         let middle = self.added(sum, p.hl);
-        let up = if self.rng.once_in(6) {
+        let up = if self.rng.once_in(3) {
             self.emit(I::I64Const(0));
             self.kept()
         } else {
