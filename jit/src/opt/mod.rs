@@ -15,6 +15,7 @@
 //!   lowering    which values a machine instruction reads
 //!   branch      a rare choice in a loop becomes a branch
 //!   loads       loads that an inner loop cannot change leave it
+//!   wide        the high half of a 64-bit product is one multiplication
 //!   induction   loop variables that index memory have 64 bits
 //!   anchor      constants in indices go to offsets
 //!   compare     loop exits compare the next value, which lives anyway
@@ -41,8 +42,8 @@ mod floats;
 mod forms;
 mod hoist;
 mod induction;
-mod loads;
 mod lanes;
+mod loads;
 mod loops;
 mod lowering;
 mod memory;
@@ -54,6 +55,7 @@ mod switches;
 mod testing;
 mod unroll;
 mod vectors;
+mod wide;
 
 pub(crate) use code::is_pure;
 pub(crate) use memory::Facts;
@@ -80,6 +82,7 @@ type Pass = fn(&mut Unit<'_>) -> bool;
 /// The passes after the mid-end, in order.
 const AFTER: &[(PassId, Pass)] = &[
     (PassId::Loads, loads::run),
+    (PassId::Wide, wide::run),
     (PassId::Induction, induction::run),
     (PassId::Anchor, anchor::run),
     (PassId::Compare, compare::run),

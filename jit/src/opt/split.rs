@@ -167,7 +167,8 @@ mod tests {
             v181 = bor v0, v180  ; v180 = 0
             v183 = bor v1, v182  ; v182 = 0
             store v2, v181
-            store.i32 v2, v181+8"#]].assert_eq(&told.join("\n"));
+            store.i32 v2, v181+8"#]]
+        .assert_eq(&told.join("\n"));
     }
 
     #[test]

@@ -36,6 +36,7 @@ passes! {
     Tables "tables" "short br_tables to two labels become a comparison and a test of a bit";
     Branch "branch" "a rare choice that the next iteration waits for becomes a branch";
     Loads "loads" "loads that nothing in an inner loop can change leave it";
+    Wide "wide" "the high half of a 64-bit product is one multiplication instead of four";
     Induction "induction" "loop variables that index memory have 64 bits and need no address arithmetic";
     Anchor "anchor" "constants added to an index go to the offset where an access proves it does not wrap";
     Compare "compare" "loop exits compare the value handed to the next iteration";

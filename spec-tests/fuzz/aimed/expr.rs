@@ -240,7 +240,8 @@ impl Body<'_> {
     }
 
     fn expr64(&mut self, depth: u32) {
-        match self.rng.below(14) {
+        match self.rng.below(16) {
+            14 | 15 if self.affords(self.times * 100) => self.wide_product(depth.min(1)),
             0..=4 => {
                 self.expr(Ty::I64, depth);
                 self.expr(Ty::I64, depth);

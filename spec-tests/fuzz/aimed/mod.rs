@@ -10,6 +10,7 @@
 //!   bulk       fills and copies
 //!   address    addresses whose bounds are known, accesses of all widths
 //!   expr       values of every type
+//!   product    products of 64 by 64 bits from 32-bit halves
 //!   vector     values of 128 bits
 //! ```
 //! Everything ends by construction: a loop's trip count is known or counted, calls go to functions with larger
@@ -22,6 +23,7 @@ mod bulk;
 mod expr;
 mod kernels;
 mod loops;
+mod product;
 mod rounds;
 mod vector;
 

@@ -28,13 +28,16 @@ pub(super) struct Copier<'a> {
 }
 
 impl<'a> Copier<'a> {
-    /// Gives `body` the parameters of the loop's block `header`.
-    pub(super) fn new(func: &'a mut Function, header: Block, body: Block) -> Copier<'a> {
-        let mut now = HashMap::new();
-        for param in func.dfg.block_params(header).to_vec() {
-            let ty = func.dfg.value_type(param);
-            now.insert(param, (func.dfg.append_block_param(body, ty), 0));
-        }
+    /// Copies the loop's block `header` to `body`, for the parameters' values `first`.
+    pub(super) fn new(
+        func: &'a mut Function,
+        header: Block,
+        first: Vec<Value>,
+        body: Block,
+    ) -> Copier<'a> {
+        let params = func.dfg.block_params(header);
+        let first = first.into_iter().map(|value| (value, 0));
+        let now = params.iter().copied().zip(first).collect();
         Copier {
             func,
             header,

@@ -21,6 +21,8 @@
 //!     brif (icmp ne j, n), block1(j), ..
 //! ```
 //!
+//! Where sums of what is loaded go round, the test gets a block at the top instead.
+//!
 //! **Sound**: the copies do what the iterations do, in the same order, less the tests, which
 //! [`count`] shows to stay in the loop; the original loop does the last iteration, so whatever is
 //! used behind the loop is still what it computed. [`copy`] keeps sums with constants as such, which
@@ -32,14 +34,14 @@ mod count;
 
 use super::Unit;
 use super::bits::Bits;
-use super::code::{int_const, is_const, mask, terminator};
-use super::loops::{entry, innermost, is_outside};
+use super::code::{def, int_const, is_const, is_pure, mask, terminator};
+use super::loops::{entry, innermost, is_outside, passed};
 use copy::Copier;
 use count::{Counted, Limit};
 use cranelift_codegen::Context;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{
-    Block, BlockArg, BlockCall, Function, Inst, InstBuilder, InstructionData, Opcode, Value,
+    Block, BlockArg, BlockCall, Function, Inst, InstBuilder, InstructionData, Opcode, Type, Value,
 };
 use cranelift_codegen::loop_analysis::Loop;
 use std::cell::OnceCell;
@@ -48,6 +50,8 @@ use std::cell::OnceCell;
 const MAX_BODY: usize = 64;
 /// Most iterations in one.
 const MAX_FACTOR: usize = 8;
+/// How far behind a sum loads are looked for.
+const MAX_DEPTH: usize = 4;
 /// Most loops of one function.
 const MAX_LOOPS: usize = 64;
 
@@ -58,6 +62,8 @@ struct Plan {
     before: Inst,
     counted: Counted,
     factor: usize,
+    /// The test stands in a block of its own at the top.
+    top: bool,
 }
 
 /// Rewrites the function of `context`, whose loops are known; whether it changed anything.
@@ -96,8 +102,36 @@ fn plan(unit: &Unit<'_>, inside: Loop, blocks: &[Block], bits: &OnceCell<Bits>) 
     (most > factor as u64 * 2).then_some(Plan {
         header,
         before,
+        top: sums_loads(func, header, counted.param),
         counted,
         factor,
+    })
+}
+
+/// Whether a sum goes round that takes operands from memory. At the end of the body it would have
+/// two users, the next turn and the loop behind; the code generator takes that for all of the sum's
+/// operands, and makes none of the loads part of its user. Parameters of a block at the top may have
+/// as many users as there are.
+fn sums_loads(func: &Function, header: Block, counts: usize) -> bool {
+    let Some(last) = terminator(func, header) else {
+        return false;
+    };
+    let count = func.dfg.block_params(header).len();
+    (0..count)
+        .filter(|at| *at != counts)
+        .filter_map(|at| passed(func, last, header, at).next()?)
+        .any(|value| takes_load(func, header, value, MAX_DEPTH))
+}
+
+/// Whether an operand of `value`, or of these, is loaded in the block.
+fn takes_load(func: &Function, block: Block, value: Value, depth: usize) -> bool {
+    let here = |value| def(&func.dfg, value).filter(|i| func.layout.inst_block(*i) == Some(block));
+    let Some(inst) = here(value).filter(|inst| depth > 0 && is_pure(func, *inst)) else {
+        return false;
+    };
+    func.dfg.inst_args(inst).iter().any(|arg| {
+        here(*arg).is_some_and(|inst| func.dfg.insts[inst].opcode().can_load())
+            || takes_load(func, block, *arg, depth - 1)
     })
 }
 
@@ -164,6 +198,11 @@ fn unroll(func: &mut Function, plan: &Plan) {
     let Some(first) = arguments(func, plan.before, plan.header) else {
         return;
     };
+    let top = plan.top.then(|| {
+        let top = func.dfg.make_block();
+        func.layout.insert_block(top, plan.header);
+        top
+    });
     let body = func.dfg.make_block();
     func.layout.insert_block(body, plan.header);
     let location = func.srcloc(plan.before);
@@ -171,21 +210,55 @@ fn unroll(func: &mut Function, plan: &Plan) {
     let mut cursor = FuncCursor::new(func).at_inst(before);
     cursor.set_srcloc(location);
     let bound = plan.counted.bound(&mut cursor, plan.factor);
-    let enough = plan
-        .counted
-        .enough(&mut cursor, first[plan.counted.param], bound, plan.factor);
-    let args: Vec<BlockArg> = first.into_iter().map(BlockArg::Value).collect();
-    func.replace(before)
-        .brif(enough, body, &args, plan.header, &args);
+    let args: Vec<BlockArg> = first.iter().copied().map(BlockArg::Value).collect();
+    if let Some(top) = top {
+        func.replace(before).jump(top, &args);
+        let params = params_like(func, plan.header, top);
+        test(func, plan, bound, (top, &params), (body, &[]));
+        let next = Copier::new(func, plan.header, params, body).copies(plan.factor);
+        let args: Vec<BlockArg> = next.into_iter().map(BlockArg::Value).collect();
+        let mut cursor = FuncCursor::new(func).at_bottom(body);
+        cursor.set_srcloc(location);
+        cursor.ins().jump(top, &args);
+    } else {
+        let enough =
+            plan.counted
+                .enough(&mut cursor, first[plan.counted.param], bound, plan.factor);
+        func.replace(before)
+            .brif(enough, body, &args, plan.header, &args);
+        let params = params_like(func, plan.header, body);
+        let next = Copier::new(func, plan.header, params, body).copies(plan.factor);
+        test(func, plan, bound, (body, &next), (body, &next));
+    }
+}
 
-    let next = Copier::new(func, plan.header, body).copies(plan.factor);
-    let mut cursor = FuncCursor::new(func).at_bottom(body);
+/// Ends the block `at` with the test whether there are enough iterations for another body, given what
+/// the loop's parameters are; the block `more` gets its arguments, the loop what they are.
+fn test(
+    func: &mut Function,
+    plan: &Plan,
+    bound: Value,
+    (at, values): (Block, &[Value]),
+    (more, args): (Block, &[Value]),
+) {
+    let location = func.srcloc(plan.before);
+    let mut cursor = FuncCursor::new(func).at_bottom(at);
     cursor.set_srcloc(location);
     let enough = plan
         .counted
-        .enough(&mut cursor, next[plan.counted.param], bound, plan.factor);
-    let args: Vec<BlockArg> = next.into_iter().map(BlockArg::Value).collect();
-    cursor.ins().brif(enough, body, &args, plan.header, &args);
+        .enough(&mut cursor, values[plan.counted.param], bound, plan.factor);
+    let blocks = |values: &[Value]| -> Vec<BlockArg> {
+        values.iter().copied().map(BlockArg::Value).collect()
+    };
+    let (args, rest) = (blocks(args), blocks(values));
+    cursor.ins().brif(enough, more, &args, plan.header, &rest);
+}
+
+/// Gives the block `to` the parameters that `from` has.
+fn params_like(func: &mut Function, from: Block, to: Block) -> Vec<Value> {
+    let types: Vec<Type> = func.dfg.block_param_types(from).collect();
+    let mut append = |ty| func.dfg.append_block_param(to, ty);
+    types.into_iter().map(&mut append).collect()
 }
 
 /// The jump that leads into the loop; on an edge of a conditional branch, one in a new block.

@@ -39,19 +39,22 @@ fn a_loop_to_zero_tests_what_is_left() {
             function %f(i64, i64, i32, i64) -> i32 fast {
                                             block0(v0: i64, v1: i64, v2: i32, v3: i64):
                                                 v12 = iconst.i32 0
-                                                v13 = ireduce.i32 v1
-                                                v14 = isub v12, v13  ; v12 = 0
-                                                v15 = iconst.i32 64
-                                                v16 = icmp ugt v14, v15  ; v15 = 64
-                                                brif v16, block3(v1, v2), block1(v1, v2)
+                                                jump block3(v1, v2)
 
-                                            block3(v17: i64, v18: i32):
-                                                v19 = iadd.i64 v0, v17
+                                            block3(v13: i64, v14: i32):
+                                                v15 = ireduce.i32 v13
+                                                v16 = isub.i32 v12, v15  ; v12 = 0
+                                                v17 = iconst.i32 64
+                                                v18 = icmp ugt v16, v17  ; v17 = 64
+                                                brif v18, block4, block1(v13, v14)
+
+                                            block4:
+                                                v19 = iadd.i64 v0, v13
                                                 v20 = load.i32 v19+4
-                                                v21 = imul v20, v18
+                                                v21 = imul v20, v14
                                                 store v21, v19+4
                                                 v22 = iconst.i64 8
-                                                v23 = ireduce.i32 v17
+                                                v23 = ireduce.i32 v13
                                                 v24 = load.i32 v19+12
                                                 v25 = imul v24, v21
                                                 store v25, v19+12
@@ -74,12 +77,8 @@ fn a_loop_to_zero_tests_what_is_left() {
                                                 v37 = imul v36, v35
                                                 store v37, v19+60
                                                 v38 = iconst.i64 64
-                                                v39 = iadd v17, v38  ; v38 = 64
-                                                v40 = ireduce.i32 v39
-                                                v41 = isub.i32 v12, v40  ; v12 = 0
-                                                v42 = iconst.i32 64
-                                                v43 = icmp ugt v41, v42  ; v42 = 64
-                                                brif v43, block3(v39, v37), block1(v39, v37)
+                                                v39 = iadd.i64 v13, v38  ; v38 = 64
+                                                jump block3(v39, v37)
 
                                             block1(v4: i64, v5: i32):
                                                 v6 = iadd.i64 v0, v4
@@ -107,18 +106,21 @@ fn downwards_the_distance_is_the_variable() {
             function %f(i64, i64, i32, i64) -> i32 fast {
                                             block0(v0: i64, v1: i64, v2: i32, v3: i64):
                                                 v12 = iconst.i32 0
-                                                v13 = ireduce.i32 v1
-                                                v14 = iconst.i32 32
-                                                v15 = icmp ugt v13, v14  ; v14 = 32
-                                                brif v15, block3(v1, v2), block1(v1, v2)
+                                                jump block3(v1, v2)
 
-                                            block3(v16: i64, v17: i32):
-                                                v18 = iadd.i64 v0, v16
+                                            block3(v13: i64, v14: i32):
+                                                v15 = ireduce.i32 v13
+                                                v16 = iconst.i32 32
+                                                v17 = icmp ugt v15, v16  ; v16 = 32
+                                                brif v17, block4, block1(v13, v14)
+
+                                            block4:
+                                                v18 = iadd.i64 v0, v13
                                                 v19 = load.i32 v18+4
-                                                v20 = imul v19, v17
+                                                v20 = imul v19, v14
                                                 store v20, v18+4
                                                 v21 = iconst.i64 -4
-                                                v22 = ireduce.i32 v16
+                                                v22 = ireduce.i32 v13
                                                 v23 = load.i32 v18
                                                 v24 = imul v23, v20
                                                 store v24, v18
@@ -141,11 +143,8 @@ fn downwards_the_distance_is_the_variable() {
                                                 v36 = imul v35, v34
                                                 store v36, v18-24
                                                 v37 = iconst.i64 -32
-                                                v38 = iadd v16, v37  ; v37 = -32
-                                                v39 = ireduce.i32 v38
-                                                v40 = iconst.i32 32
-                                                v41 = icmp ugt v39, v40  ; v40 = 32
-                                                brif v41, block3(v38, v36), block1(v38, v36)
+                                                v38 = iadd.i64 v13, v37  ; v37 = -32
+                                                jump block3(v38, v36)
 
                                             block1(v4: i64, v5: i32):
                                                 v6 = iadd.i64 v0, v4
@@ -178,62 +177,64 @@ fn an_order_is_compared_with_a_bound_that_does_not_wrap() {
                                                 v16 = icmp uge v3, v15  ; v15 = 32
                                                 v17 = iconst.i64 0
                                                 v18 = select v16, v14, v17  ; v17 = 0
-                                                v19 = icmp ult v1, v18
-                                                brif v19, block3(v1, v2), block1(v1, v2)
+                                                jump block3(v1, v2)
 
-                                            block3(v20: i64, v21: i32):
-                                                v22 = iadd.i64 v0, v20
+                                            block3(v19: i64, v20: i32):
+                                                v21 = icmp ult v19, v18
+                                                brif v21, block4, block1(v19, v20)
+
+                                            block4:
+                                                v22 = iadd.i64 v0, v19
                                                 v23 = load.i32 v22+4
-                                                v24 = imul v23, v21
+                                                v24 = imul v23, v20
                                                 store v24, v22+4
                                                 v25 = iconst.i64 4
                                                 v26 = iconst.i64 4
-                                                v27 = iadd v20, v26  ; v26 = 4
+                                                v27 = iadd.i64 v19, v26  ; v26 = 4
                                                 v28 = icmp ult v27, v3
                                                 v29 = load.i32 v22+8
                                                 v30 = imul v29, v24
                                                 store v30, v22+8
                                                 v31 = iconst.i64 8
-                                                v32 = iadd v20, v31  ; v31 = 8
+                                                v32 = iadd.i64 v19, v31  ; v31 = 8
                                                 v33 = icmp ult v32, v3
                                                 v34 = load.i32 v22+12
                                                 v35 = imul v34, v30
                                                 store v35, v22+12
                                                 v36 = iconst.i64 12
-                                                v37 = iadd v20, v36  ; v36 = 12
+                                                v37 = iadd.i64 v19, v36  ; v36 = 12
                                                 v38 = icmp ult v37, v3
                                                 v39 = load.i32 v22+16
                                                 v40 = imul v39, v35
                                                 store v40, v22+16
                                                 v41 = iconst.i64 16
-                                                v42 = iadd v20, v41  ; v41 = 16
+                                                v42 = iadd.i64 v19, v41  ; v41 = 16
                                                 v43 = icmp ult v42, v3
                                                 v44 = load.i32 v22+20
                                                 v45 = imul v44, v40
                                                 store v45, v22+20
                                                 v46 = iconst.i64 20
-                                                v47 = iadd v20, v46  ; v46 = 20
+                                                v47 = iadd.i64 v19, v46  ; v46 = 20
                                                 v48 = icmp ult v47, v3
                                                 v49 = load.i32 v22+24
                                                 v50 = imul v49, v45
                                                 store v50, v22+24
                                                 v51 = iconst.i64 24
-                                                v52 = iadd v20, v51  ; v51 = 24
+                                                v52 = iadd.i64 v19, v51  ; v51 = 24
                                                 v53 = icmp ult v52, v3
                                                 v54 = load.i32 v22+28
                                                 v55 = imul v54, v50
                                                 store v55, v22+28
                                                 v56 = iconst.i64 28
-                                                v57 = iadd v20, v56  ; v56 = 28
+                                                v57 = iadd.i64 v19, v56  ; v56 = 28
                                                 v58 = icmp ult v57, v3
                                                 v59 = load.i32 v22+32
                                                 v60 = imul v59, v55
                                                 store v60, v22+32
                                                 v61 = iconst.i64 32
-                                                v62 = iadd v20, v61  ; v61 = 32
+                                                v62 = iadd.i64 v19, v61  ; v61 = 32
                                                 v63 = icmp ult v62, v3
-                                                v64 = icmp ult v62, v18
-                                                brif v64, block3(v62, v60), block1(v62, v60)
+                                                jump block3(v62, v60)
 
                                             block1(v4: i64, v5: i32):
                                                 v6 = iadd.i64 v0, v4
@@ -262,62 +263,64 @@ fn an_order_is_compared_with_a_bound_that_does_not_wrap() {
                                                 v16 = icmp sge v3, v15  ; v15 = -9223372036854775776
                                                 v17 = iconst.i64 -9223372036854775808
                                                 v18 = select v16, v14, v17  ; v17 = -9223372036854775808
-                                                v19 = icmp slt v1, v18
-                                                brif v19, block3(v1, v2), block1(v1, v2)
+                                                jump block3(v1, v2)
 
-                                            block3(v20: i64, v21: i32):
-                                                v22 = iadd.i64 v0, v20
+                                            block3(v19: i64, v20: i32):
+                                                v21 = icmp slt v19, v18
+                                                brif v21, block4, block1(v19, v20)
+
+                                            block4:
+                                                v22 = iadd.i64 v0, v19
                                                 v23 = load.i32 v22+4
-                                                v24 = imul v23, v21
+                                                v24 = imul v23, v20
                                                 store v24, v22+4
                                                 v25 = iconst.i64 4
                                                 v26 = iconst.i64 4
-                                                v27 = iadd v20, v26  ; v26 = 4
+                                                v27 = iadd.i64 v19, v26  ; v26 = 4
                                                 v28 = icmp sle v27, v3
                                                 v29 = load.i32 v22+8
                                                 v30 = imul v29, v24
                                                 store v30, v22+8
                                                 v31 = iconst.i64 8
-                                                v32 = iadd v20, v31  ; v31 = 8
+                                                v32 = iadd.i64 v19, v31  ; v31 = 8
                                                 v33 = icmp sle v32, v3
                                                 v34 = load.i32 v22+12
                                                 v35 = imul v34, v30
                                                 store v35, v22+12
                                                 v36 = iconst.i64 12
-                                                v37 = iadd v20, v36  ; v36 = 12
+                                                v37 = iadd.i64 v19, v36  ; v36 = 12
                                                 v38 = icmp sle v37, v3
                                                 v39 = load.i32 v22+16
                                                 v40 = imul v39, v35
                                                 store v40, v22+16
                                                 v41 = iconst.i64 16
-                                                v42 = iadd v20, v41  ; v41 = 16
+                                                v42 = iadd.i64 v19, v41  ; v41 = 16
                                                 v43 = icmp sle v42, v3
                                                 v44 = load.i32 v22+20
                                                 v45 = imul v44, v40
                                                 store v45, v22+20
                                                 v46 = iconst.i64 20
-                                                v47 = iadd v20, v46  ; v46 = 20
+                                                v47 = iadd.i64 v19, v46  ; v46 = 20
                                                 v48 = icmp sle v47, v3
                                                 v49 = load.i32 v22+24
                                                 v50 = imul v49, v45
                                                 store v50, v22+24
                                                 v51 = iconst.i64 24
-                                                v52 = iadd v20, v51  ; v51 = 24
+                                                v52 = iadd.i64 v19, v51  ; v51 = 24
                                                 v53 = icmp sle v52, v3
                                                 v54 = load.i32 v22+28
                                                 v55 = imul v54, v50
                                                 store v55, v22+28
                                                 v56 = iconst.i64 28
-                                                v57 = iadd v20, v56  ; v56 = 28
+                                                v57 = iadd.i64 v19, v56  ; v56 = 28
                                                 v58 = icmp sle v57, v3
                                                 v59 = load.i32 v22+32
                                                 v60 = imul v59, v55
                                                 store v60, v22+32
                                                 v61 = iconst.i64 32
-                                                v62 = iadd v20, v61  ; v61 = 32
+                                                v62 = iadd.i64 v19, v61  ; v61 = 32
                                                 v63 = icmp sle v62, v3
-                                                v64 = icmp slt v62, v18
-                                                brif v64, block3(v62, v60), block1(v62, v60)
+                                                jump block3(v62, v60)
 
                                             block1(v4: i64, v5: i32):
                                                 v6 = iadd.i64 v0, v4
@@ -346,62 +349,64 @@ fn an_order_is_compared_with_a_bound_that_does_not_wrap() {
                                                 v16 = icmp ule v3, v15  ; v15 = -33
                                                 v17 = iconst.i64 -1
                                                 v18 = select v16, v14, v17  ; v17 = -1
-                                                v19 = icmp ugt v1, v18
-                                                brif v19, block3(v1, v2), block1(v1, v2)
+                                                jump block3(v1, v2)
 
-                                            block3(v20: i64, v21: i32):
-                                                v22 = iadd.i64 v0, v20
+                                            block3(v19: i64, v20: i32):
+                                                v21 = icmp ugt v19, v18
+                                                brif v21, block4, block1(v19, v20)
+
+                                            block4:
+                                                v22 = iadd.i64 v0, v19
                                                 v23 = load.i32 v22+4
-                                                v24 = imul v23, v21
+                                                v24 = imul v23, v20
                                                 store v24, v22+4
                                                 v25 = iconst.i64 -4
                                                 v26 = iconst.i64 -4
-                                                v27 = iadd v20, v26  ; v26 = -4
+                                                v27 = iadd.i64 v19, v26  ; v26 = -4
                                                 v28 = icmp.i64 uge v3, v27
                                                 v29 = load.i32 v22
                                                 v30 = imul v29, v24
                                                 store v30, v22
                                                 v31 = iconst.i64 -8
-                                                v32 = iadd v20, v31  ; v31 = -8
+                                                v32 = iadd.i64 v19, v31  ; v31 = -8
                                                 v33 = icmp.i64 uge v3, v32
                                                 v34 = load.i32 v22-4
                                                 v35 = imul v34, v30
                                                 store v35, v22-4
                                                 v36 = iconst.i64 -12
-                                                v37 = iadd v20, v36  ; v36 = -12
+                                                v37 = iadd.i64 v19, v36  ; v36 = -12
                                                 v38 = icmp.i64 uge v3, v37
                                                 v39 = load.i32 v22-8
                                                 v40 = imul v39, v35
                                                 store v40, v22-8
                                                 v41 = iconst.i64 -16
-                                                v42 = iadd v20, v41  ; v41 = -16
+                                                v42 = iadd.i64 v19, v41  ; v41 = -16
                                                 v43 = icmp.i64 uge v3, v42
                                                 v44 = load.i32 v22-12
                                                 v45 = imul v44, v40
                                                 store v45, v22-12
                                                 v46 = iconst.i64 -20
-                                                v47 = iadd v20, v46  ; v46 = -20
+                                                v47 = iadd.i64 v19, v46  ; v46 = -20
                                                 v48 = icmp.i64 uge v3, v47
                                                 v49 = load.i32 v22-16
                                                 v50 = imul v49, v45
                                                 store v50, v22-16
                                                 v51 = iconst.i64 -24
-                                                v52 = iadd v20, v51  ; v51 = -24
+                                                v52 = iadd.i64 v19, v51  ; v51 = -24
                                                 v53 = icmp.i64 uge v3, v52
                                                 v54 = load.i32 v22-20
                                                 v55 = imul v54, v50
                                                 store v55, v22-20
                                                 v56 = iconst.i64 -28
-                                                v57 = iadd v20, v56  ; v56 = -28
+                                                v57 = iadd.i64 v19, v56  ; v56 = -28
                                                 v58 = icmp.i64 uge v3, v57
                                                 v59 = load.i32 v22-24
                                                 v60 = imul v59, v55
                                                 store v60, v22-24
                                                 v61 = iconst.i64 -32
-                                                v62 = iadd v20, v61  ; v61 = -32
+                                                v62 = iadd.i64 v19, v61  ; v61 = -32
                                                 v63 = icmp.i64 uge v3, v62
-                                                v64 = icmp ugt v62, v18
-                                                brif v64, block3(v62, v60), block1(v62, v60)
+                                                jump block3(v62, v60)
 
                                             block1(v4: i64, v5: i32):
                                                 v6 = iadd.i64 v0, v4
@@ -474,69 +479,69 @@ fn the_edge_of_a_branch_gets_a_block() {
             function %f(i64, i64, i32, i64) -> i32 fast {
                                             block0(v0: i64, v1: i64, v2: i32, v3: i64):
                                                 v8 = iconst.i32 0
-                                                brif v2, block4, block2
+                                                brif v2, block5, block2
 
-                                            block3(v22: i64, v23: i32):
-                                                v24 = iadd.i64 v0, v22
+                                            block3(v19: i64, v20: i32):
+                                                v21 = isub.i64 v3, v19
+                                                v22 = iconst.i64 32
+                                                v23 = icmp ugt v21, v22  ; v22 = 32
+                                                brif v23, block4, block1(v19, v20)
+
+                                            block4:
+                                                v24 = iadd.i64 v0, v19
                                                 v25 = load.i32 v24+4
-                                                v26 = imul v25, v23
+                                                v26 = imul v25, v20
                                                 store v26, v24+4
                                                 v27 = iconst.i64 4
                                                 v28 = iconst.i64 4
-                                                v29 = iadd v22, v28  ; v28 = 4
+                                                v29 = iadd.i64 v19, v28  ; v28 = 4
                                                 v30 = icmp ne v29, v3
                                                 v31 = load.i32 v24+8
                                                 v32 = imul v31, v26
                                                 store v32, v24+8
                                                 v33 = iconst.i64 8
-                                                v34 = iadd v22, v33  ; v33 = 8
+                                                v34 = iadd.i64 v19, v33  ; v33 = 8
                                                 v35 = icmp ne v34, v3
                                                 v36 = load.i32 v24+12
                                                 v37 = imul v36, v32
                                                 store v37, v24+12
                                                 v38 = iconst.i64 12
-                                                v39 = iadd v22, v38  ; v38 = 12
+                                                v39 = iadd.i64 v19, v38  ; v38 = 12
                                                 v40 = icmp ne v39, v3
                                                 v41 = load.i32 v24+16
                                                 v42 = imul v41, v37
                                                 store v42, v24+16
                                                 v43 = iconst.i64 16
-                                                v44 = iadd v22, v43  ; v43 = 16
+                                                v44 = iadd.i64 v19, v43  ; v43 = 16
                                                 v45 = icmp ne v44, v3
                                                 v46 = load.i32 v24+20
                                                 v47 = imul v46, v42
                                                 store v47, v24+20
                                                 v48 = iconst.i64 20
-                                                v49 = iadd v22, v48  ; v48 = 20
+                                                v49 = iadd.i64 v19, v48  ; v48 = 20
                                                 v50 = icmp ne v49, v3
                                                 v51 = load.i32 v24+24
                                                 v52 = imul v51, v47
                                                 store v52, v24+24
                                                 v53 = iconst.i64 24
-                                                v54 = iadd v22, v53  ; v53 = 24
+                                                v54 = iadd.i64 v19, v53  ; v53 = 24
                                                 v55 = icmp ne v54, v3
                                                 v56 = load.i32 v24+28
                                                 v57 = imul v56, v52
                                                 store v57, v24+28
                                                 v58 = iconst.i64 28
-                                                v59 = iadd v22, v58  ; v58 = 28
+                                                v59 = iadd.i64 v19, v58  ; v58 = 28
                                                 v60 = icmp ne v59, v3
                                                 v61 = load.i32 v24+32
                                                 v62 = imul v61, v57
                                                 store v62, v24+32
                                                 v63 = iconst.i64 32
-                                                v64 = iadd v22, v63  ; v63 = 32
+                                                v64 = iadd.i64 v19, v63  ; v63 = 32
                                                 v65 = icmp ne v64, v3
-                                                v66 = isub.i64 v3, v64
-                                                v67 = iconst.i64 32
-                                                v68 = icmp ugt v66, v67  ; v67 = 32
-                                                brif v68, block3(v64, v62), block1(v64, v62)
+                                                jump block3(v64, v62)
 
-                                            block4:
-                                                v19 = isub.i64 v3, v1
-                                                v20 = iconst.i64 32
-                                                v21 = icmp ugt v19, v20  ; v20 = 32
-                                                brif v21, block3(v1, v2), block1(v1, v2)
+                                            block5:
+                                                jump block3(v1, v2)
 
                                             block1(v4: i64, v5: i32):
                                                 v6 = iadd.i64 v0, v4
@@ -550,6 +555,97 @@ fn the_edge_of_a_branch_gets_a_block() {
 
                                             block2:
                                                 return v8  ; v8 = 0
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn a_sum_of_loads_is_tested_at_the_top() {
+    check(
+        "function %f(i64, i64, i64) -> f64 {
+        block0(v0: i64, v1: i64, v2: i64):
+            v3 = f64const 0.0
+            jump block1(v1, v3)
+        block1(v4: i64, v5: f64):
+            v6 = iadd v0, v4
+            v7 = load.f64 v6
+            v8 = fadd v5, v7
+            v9 = iconst.i64 8
+            v10 = iadd v4, v9
+            v11 = icmp ne v10, v2
+            brif v11, block1(v10, v8), block2
+        block2:
+            return v8
+        }",
+        expect![[r#"
+            function %f(i64, i64, i64) -> f64 fast {
+                                            block0(v0: i64, v1: i64, v2: i64):
+                                                v3 = f64const 0.0
+                                                jump block3(v1, v3)  ; v3 = 0.0
+
+                                            block3(v12: i64, v13: f64):
+                                                v14 = isub.i64 v2, v12
+                                                v15 = iconst.i64 64
+                                                v16 = icmp ugt v14, v15  ; v15 = 64
+                                                brif v16, block4, block1(v12, v13)
+
+                                            block4:
+                                                v17 = iadd.i64 v0, v12
+                                                v18 = load.f64 v17
+                                                v19 = fadd.f64 v13, v18
+                                                v20 = iconst.i64 8
+                                                v21 = iconst.i64 8
+                                                v22 = iadd.i64 v12, v21  ; v21 = 8
+                                                v23 = icmp ne v22, v2
+                                                v24 = load.f64 v17+8
+                                                v25 = fadd v19, v24
+                                                v26 = iconst.i64 16
+                                                v27 = iadd.i64 v12, v26  ; v26 = 16
+                                                v28 = icmp ne v27, v2
+                                                v29 = load.f64 v17+16
+                                                v30 = fadd v25, v29
+                                                v31 = iconst.i64 24
+                                                v32 = iadd.i64 v12, v31  ; v31 = 24
+                                                v33 = icmp ne v32, v2
+                                                v34 = load.f64 v17+24
+                                                v35 = fadd v30, v34
+                                                v36 = iconst.i64 32
+                                                v37 = iadd.i64 v12, v36  ; v36 = 32
+                                                v38 = icmp ne v37, v2
+                                                v39 = load.f64 v17+32
+                                                v40 = fadd v35, v39
+                                                v41 = iconst.i64 40
+                                                v42 = iadd.i64 v12, v41  ; v41 = 40
+                                                v43 = icmp ne v42, v2
+                                                v44 = load.f64 v17+40
+                                                v45 = fadd v40, v44
+                                                v46 = iconst.i64 48
+                                                v47 = iadd.i64 v12, v46  ; v46 = 48
+                                                v48 = icmp ne v47, v2
+                                                v49 = load.f64 v17+48
+                                                v50 = fadd v45, v49
+                                                v51 = iconst.i64 56
+                                                v52 = iadd.i64 v12, v51  ; v51 = 56
+                                                v53 = icmp ne v52, v2
+                                                v54 = load.f64 v17+56
+                                                v55 = fadd v50, v54
+                                                v56 = iconst.i64 64
+                                                v57 = iadd.i64 v12, v56  ; v56 = 64
+                                                v58 = icmp ne v57, v2
+                                                jump block3(v57, v55)
+
+                                            block1(v4: i64, v5: f64):
+                                                v6 = iadd.i64 v0, v4
+                                                v7 = load.f64 v6
+                                                v8 = fadd v5, v7
+                                                v9 = iconst.i64 8
+                                                v10 = iadd v4, v9  ; v9 = 8
+                                                v11 = icmp ne v10, v2
+                                                brif v11, block1(v10, v8), block2
+
+                                            block2:
+                                                return v8
             }
         "#]],
     );
