@@ -473,7 +473,7 @@ impl<'a> Body<'a> {
             return self.assign();
         }
         let tiny = self.function().tiny;
-        match self.rng.below(48) {
+        match self.rng.below(53) {
             0..=5 => self.assign(),
             6..=8 => self.store_statement(),
             9 => self.guarded(),
@@ -499,6 +499,7 @@ impl<'a> Body<'a> {
                 self.kernel();
             }
             46 => self.globals(1),
+            47..=51 if depth < 4 && (!tiny || self.rng.once_in(3)) => self.counted(),
             _ => self.store_statement(),
         }
     }

@@ -7,6 +7,7 @@
 //!   body       one function: locals, labels, statements
 //!   loops      loops of all shapes, their variables and how they end
 //!   kernels    small inner loops of the sorts that passes look for; rounds is what they do
+//!   counted    counted loops of one block and many rounds
 //!   bulk       fills and copies
 //!   address    addresses whose bounds are known, accesses of all widths
 //!   expr       values of every type
@@ -20,6 +21,7 @@
 mod address;
 mod body;
 mod bulk;
+mod counted;
 mod expr;
 mod kernels;
 mod loops;
