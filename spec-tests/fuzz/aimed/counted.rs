@@ -248,7 +248,7 @@ impl Body<'_> {
         if wide && self.rng.once_in(12) {
             step = self
                 .rng
-                .pick(&[(1 << 32) + 1, (1 << 32) + 4, (1 << 32) - 4, -(1 << 32) + 1]);
+                .pick(&[i64::MIN, (1 << 32) + 4, (1 << 32) - 4, -(1 << 32) + 1]);
         }
         let half = wide && self.rng.once_in(3);
         let bits = if wide && !half { 64 } else { 32 };

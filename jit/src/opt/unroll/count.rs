@@ -25,7 +25,7 @@ use cranelift_codegen::ir::{
 };
 
 /// Larger steps could come round: the way of a body stays far below half of any type's range.
-const MAX_STEP: i64 = 1 << 16;
+const MAX_STEP: u64 = 1 << 16;
 
 /// The test that a loop ends with.
 pub(super) struct Counted {
@@ -221,7 +221,7 @@ fn variable(
         }
     };
     let tests_it = offset == 0 || offset == step;
-    (same && tests_it && step != 0 && step.abs() <= MAX_STEP).then_some((param, step))
+    (same && tests_it && step != 0 && step.unsigned_abs() <= MAX_STEP).then_some((param, step))
 }
 
 /// What a 32-bit value is the low half of, or the value.

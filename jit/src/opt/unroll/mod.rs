@@ -48,6 +48,8 @@ use std::cell::OnceCell;
 
 /// So many operations in the unrolled body, address arithmetic not counted.
 const MAX_BODY: usize = 64;
+/// So many with it.
+const MAX_LENGTH: usize = 6 * MAX_BODY;
 /// Most iterations in one.
 const MAX_FACTOR: usize = 8;
 /// How far behind a sum loads are looked for.
@@ -138,7 +140,7 @@ fn takes_load(func: &Function, block: Block, value: Value, depth: usize) -> bool
 /// How many iterations fit in a body, if more than one.
 fn factor(func: &Function, block: Block) -> Option<usize> {
     let last = terminator(func, block)?;
-    let mut weight = 0;
+    let (mut weight, mut length) = (0, 0);
     let (mut accesses, mut floats) = (false, false);
     for inst in func.layout.block_insts(block).filter(|inst| *inst != last) {
         let op = func.dfg.insts[inst].opcode();
@@ -153,8 +155,11 @@ fn factor(func: &Function, block: Block) -> Option<usize> {
             .any(|ty| ty.is_float() || ty.is_vector());
         let counts = !matches!(op, Opcode::Iadd | Opcode::Ireduce) && !is_const(func, inst);
         weight += usize::from(counts);
+        length += 1;
     }
-    let fits = (MAX_BODY / weight.max(1)).min(MAX_FACTOR);
+    let fits = (MAX_BODY / weight.max(1))
+        .min(MAX_LENGTH / length.max(1))
+        .min(MAX_FACTOR);
     // Powers of two, so that whole lines and common lengths come out even.
     let factor = 1 << fits.checked_ilog2()?;
     let least = if floats { 2 } else { 4 };
