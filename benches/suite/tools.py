@@ -126,19 +126,29 @@ def measure(commands, rounds, only):
             work = pathlib.Path(tmp).resolve() / name
             work.mkdir()
             try:
-                cases[name] = prepare(cache, work), work
-                for command in commands:
-                    for module in (cases[name][0]["module"], *(m for _, m in cases[name][0].get("preload", ()))):
-                        command.image(module)
+                case = prepare(cache, work)
             except (Unavailable, Missing, OSError, ValueError) as e:
                 note(f"{name}: {e}")
-                cases.pop(name, None)
-            samples[name] = {c.name: [] for c in commands} if name in cases else {}
+                samples[name] = {}
+                continue
+            cases[name] = case, work
+            samples[name] = {c.name: compiled(c, name, case) for c in commands}
         for round_no in range(rounds):
             for name, (case, work) in cases.items():
                 one_round(name, case, work, commands, samples[name], f"tools, round {round_no + 1}/{rounds}")
     progress("")
     return samples
+
+
+def compiled(command, name, case):
+    """Room for samples, if the engine can compile what the tool consists of."""
+    try:
+        for module in (case["module"], *(m for _, m in case.get("preload", ()))):
+            command.image(module)
+        return []
+    except (Missing, OSError) as e:
+        note(f"{name} under {command.name}: {e}")
+        return None
 
 
 def one_round(name, case, work, commands, samples, stage):
