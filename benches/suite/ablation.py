@@ -3,14 +3,12 @@ import statistics
 
 from common import Missing, Section, cell, geomean, table
 from engines import Engine, passes
-from kernels import measure
+from kernels import measure, of_work, shared
 from micro import compile_one, find
 
 COMPILED = "ripgrep"
-# Many short runs find the fastest one sooner than a few long ones where others use the machine too.
+# Runs are this much shorter than the kernels' own.
 SHARE = 6
-# Kernels whose work is a depth, in which a sixth is next to nothing.
-WHOLE = {"fib", "trees", "lisp"}
 
 
 def engines_of(probe, names):
@@ -30,23 +28,17 @@ def section(probe, listed, rounds):
     if not about:
         raise Missing(f"{probe[0]} cannot list its passes: build it anew")
     engines = engines_of(probe, list(about))
-    samples = measure(engines, [(*k[:3], share(k), k[4]) for k in listed], rounds)
+    samples = measure(engines, shared(listed, SHARE), rounds)
     compile_cpu = compile_times(probe, engines, min(rounds, 3))
     rows = [row(name, about, listed, samples, compile_cpu) for name in engines if name != "all on"]
     head = ["off", "tune", "held", "all", "all, of medians", "gains most", "loses most", f"compile of {COMPILED}"]
-    text = (f"Time with a pass off over time with all on, the least of {rounds} interleaved rounds of a sixth of the kernels' work "
-            f"(all of it for {', '.join(sorted(WHOLE))}): above 1 the pass is worth that much. The last column is the CPU time of "
+    text = (f"Time with a pass off over time with all on, the least of {rounds} interleaved rounds{of_work(SHARE)}: "
+            f"above 1 the pass is worth that much. The last column is the CPU time of "
             f"compiling, off over on: below 1 the pass costs that much.\n\n{table(head, rows)}")
     points = [(name, *extremes(name, listed, samples)) for name in engines if name != "all on"]
     plots = [("worth", "Time without a pass, over all kernels; the bar is from the kernel that loses most to the one that gains most",
               [p for p in points if p[1]])]
     return Section("ablation", "Ablation", text, {"samples": samples, "compile_cpu_s": compile_cpu}, plots)
-
-
-def share(kernel):
-    """The work of a short run."""
-    name, work = kernel[1], kernel[3]
-    return work if name in WHOLE else str(max(1, int(work) // SHARE))
 
 
 def ratios(name, kernels, samples, pick=min):
