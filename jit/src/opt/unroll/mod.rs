@@ -34,7 +34,7 @@ mod count;
 
 use super::Unit;
 use super::bits::Bits;
-use super::code::{def, int_const, is_const, is_pure, mask, terminator};
+use super::code::{def, int_const, is_const, is_pure, mask, plus_const, terminator};
 use super::loops::{entry, innermost, is_outside, passed};
 use copy::Copier;
 use count::{Counted, Limit};
@@ -52,6 +52,8 @@ const MAX_BODY: usize = 64;
 const MAX_LENGTH: usize = 6 * MAX_BODY;
 /// Most iterations in one.
 const MAX_FACTOR: usize = 8;
+/// Steps of so many bytes are long: a few of these cross a page.
+const MAX_STRIDE: u64 = 2048;
 /// How far behind a sum loads are looked for.
 const MAX_DEPTH: usize = 4;
 /// Most loops of one function.
@@ -96,6 +98,9 @@ pub(super) fn run(context: &mut Context, facts: super::Facts) -> bool {
 fn plan(unit: &Unit<'_>, inside: Loop, blocks: &[Block], bits: &OnceCell<Bits>) -> Option<Plan> {
     let func = &*unit.func;
     let [header] = *blocks else { return None };
+    if strides(func, header) {
+        return None;
+    }
     let factor = factor(func, header)?;
     let counted = Counted::of(func, header, |value| is_outside(unit, inside, value))?;
     let before = entry(unit, inside)?;
@@ -134,6 +139,24 @@ fn takes_load(func: &Function, block: Block, value: Value, depth: usize) -> bool
     func.dfg.inst_args(inst).iter().any(|arg| {
         here(*arg).is_some_and(|inst| func.dfg.insts[inst].opcode().can_load())
             || takes_load(func, block, *arg, depth - 1)
+    })
+}
+
+/// Whether a variable of the loop takes long steps. The processor fetches ahead what one instruction
+/// reads in equal steps, if these are short enough; copies of the instruction each take longer ones.
+fn strides(func: &Function, header: Block) -> bool {
+    let Some(last) = terminator(func, header) else {
+        return false;
+    };
+    let params = func.dfg.block_params(header);
+    params.iter().enumerate().any(|(at, param)| {
+        let next = passed(func, last, header, at).next().flatten();
+        let sum = next.and_then(|next| plus_const(&func.dfg, next));
+        sum.is_some_and(|(from, step)| {
+            let unused = 64 - func.dfg.value_type(*param).bits();
+            let step = ((step << unused) as i64) >> unused;
+            from == *param && step.unsigned_abs() >= MAX_STRIDE
+        })
     })
 }
 

@@ -427,7 +427,7 @@ fn an_order_is_compared_with_a_bound_that_does_not_wrap() {
 
 #[test]
 fn what_does_not_count_towards_its_limit_is_left_alone() {
-    // Away from the limit, equality as the way to stay, a limit that moves.
+    // Away from the limit, equality as the way to stay, a limit that moves, long steps.
     for (step, test) in [
         (
             4,
@@ -440,6 +440,10 @@ fn what_does_not_count_towards_its_limit_is_left_alone() {
         (
             4,
             "v12 = icmp ne v10, v6\n brif v12, block1(v10, v8), block2",
+        ),
+        (
+            4096,
+            "v12 = icmp ult v10, v3\n brif v12, block1(v10, v8), block2",
         ),
         (
             1 << 20,
