@@ -197,6 +197,7 @@ impl Worker {
                 region: MEMORY_REGION,
                 fold_limit: env.module.fold_limit(),
                 readable: env.module.least_length(),
+                length: env.module.memory_length_at(),
             };
             generate(&mut self.context, isas, current, passes, facts, self.see)?;
             self.finish(index, translated, passes)

@@ -22,7 +22,7 @@ pub use types::{
     ValType,
 };
 
-use crate::abi::direct_memory_limit;
+use crate::abi::{VmLayout, direct_memory_limit};
 use serde::{Deserialize, Serialize};
 
 /// One import, in declaration order.
@@ -220,6 +220,11 @@ impl Module {
         } else {
             0
         }
+    }
+
+    /// Where the direct memory's length is read, as an offset from vmctx.
+    pub fn memory_length_at(&self) -> Option<i32> {
+        self.has_direct_memory().then_some(VmLayout::MEMORY_LENGTH)
     }
 
     /// The least length in bytes that the direct memory has, 0 if there is none.

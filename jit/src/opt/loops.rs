@@ -5,7 +5,10 @@ use super::Unit;
 use super::code::terminator;
 use super::lowering::Reads;
 use cranelift_codegen::entity::SecondaryMap;
-use cranelift_codegen::ir::{Block, Function, Inst, Value, ValueDef};
+use cranelift_codegen::cursor::{Cursor, FuncCursor};
+use cranelift_codegen::ir::{
+    Block, BlockCall, Function, Inst, InstBuilder, InstructionData, Type, Value, ValueDef,
+};
 use cranelift_codegen::loop_analysis::Loop;
 use std::collections::HashSet;
 
@@ -107,4 +110,49 @@ pub(super) fn pressure(
         }
     }
     through.len() + most
+}
+
+/// What `branch` passes to `to`, if it is a jump or a conditional branch with one edge there.
+pub(super) fn arguments(func: &Function, branch: Inst, to: Block) -> Option<Vec<Value>> {
+    if !matches!(
+        func.dfg.insts[branch],
+        InstructionData::Jump { .. } | InstructionData::Brif { .. }
+    ) {
+        return None;
+    }
+    let lists = &func.dfg.value_lists;
+    let calls = func.dfg.insts[branch]
+        .branch_destination(&func.dfg.jump_tables, &func.dfg.exception_tables);
+    let mut there = calls.iter().filter(|call| call.block(lists) == to);
+    let (Some(call), None) = (there.next(), there.next()) else {
+        return None;
+    };
+    call.args(lists).map(|arg| arg.as_value()).collect()
+}
+
+/// Gives the block `to` the parameters that `from` has.
+pub(super) fn params_like(func: &mut Function, from: Block, to: Block) -> Vec<Value> {
+    let types: Vec<Type> = func.dfg.block_param_types(from).collect();
+    let mut append = |ty| func.dfg.append_block_param(to, ty);
+    types.into_iter().map(&mut append).collect()
+}
+
+/// The jump by which `before` leads into the loop of `header`; on an edge of a conditional branch, one in a new block.
+pub(super) fn way_in(func: &mut Function, before: Inst, header: Block) -> Inst {
+    if matches!(func.dfg.insts[before], InstructionData::Jump { .. }) {
+        return before;
+    }
+    let between = func.dfg.make_block();
+    func.layout.insert_block(between, header);
+    let edge = BlockCall::new(between, [], &mut func.dfg.value_lists);
+    let dfg = &mut func.dfg;
+    let calls = dfg.insts[before]
+        .branch_destination_mut(&mut dfg.jump_tables, &mut dfg.exception_tables);
+    for call in calls {
+        if call.block(&dfg.value_lists) == header {
+            *call = edge;
+        }
+    }
+    let mut cursor = FuncCursor::new(func).at_bottom(between);
+    cursor.ins().jump(header, &[])
 }

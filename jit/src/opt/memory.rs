@@ -25,6 +25,9 @@ pub(crate) struct Facts {
     pub(crate) fold_limit: u64,
     /// So many bytes behind the first parameter can always be read.
     pub(crate) readable: u64,
+    /// Where the length of the memory behind the first parameter is read, as an offset from it; `None`
+    /// where there is no such memory.
+    pub(crate) length: Option<i32>,
 }
 
 /// A load or store in the memory.

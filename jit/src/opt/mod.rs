@@ -3,7 +3,8 @@
 //! A pass is a file in this folder with its soundness argument at the top and golden tests at the
 //! bottom; it has a name in [`switches`] and joins [`AFTER`] in the order in which it is to run.
 //! Passes see IR whose aliases are resolved and may change instructions, layout and memory flags,
-//! but never a signature, and only [`branch`] and [`unroll`] change blocks and edges. No pass may carry a value derived from a collected
+//! but never a signature, and only
+//! [`branch`], [`vectorize`] and [`unroll`] change blocks and edges. No pass may carry a value derived from a collected
 //! reference across a call.
 //!
 //! ```text
@@ -12,6 +13,7 @@
 //!   bits        which bits a value can have
 //!   memory      accesses to memory, indices as sums
 //!   loops       reading loops and edges: outside, entry, what is passed, pressure
+//!   count       how a loop counts, and a test that it stays for so many iterations
 //!   lowering    which values a machine instruction reads
 //!   branch      a rare choice in a loop becomes a branch
 //!   loads       loads that an inner loop cannot change leave it
@@ -25,6 +27,7 @@
 //!   forms       immediates, memory operands, masks
 //!   hoist       cheap operations leave loops
 //!   floats      float constants of inner loops stay in registers
+//!   vectorize   counted loops over neighbouring places use vectors
 //!   unroll      small counted loops do several iterations a turn
 //!   reschedule  pure operations move up to where an operand dies
 //!   split       inner loops short of registers get copies of what comes from outside
@@ -37,6 +40,7 @@ mod bits;
 mod branch;
 mod code;
 mod compare;
+mod count;
 mod extend;
 mod floats;
 mod forms;
@@ -54,6 +58,7 @@ mod switches;
 #[cfg(test)]
 mod testing;
 mod unroll;
+mod vectorize;
 mod vectors;
 mod wide;
 
@@ -113,7 +118,15 @@ pub(crate) fn after_mid_end(context: &mut Context, enabled: Passes, facts: Facts
     if run(context, AFTER, enabled, facts) {
         code::sweep(&mut context.func, &context.domtree);
     }
-    if enabled.has(PassId::Unroll) && unroll::run(context, facts) {
+    let mut done = Vec::new();
+    if enabled.has(PassId::Vectorize) {
+        done = vectorize::run(context, facts);
+        if !done.is_empty() {
+            PassId::Vectorize.count();
+            code::sweep(&mut context.func, &context.domtree);
+        }
+    }
+    if enabled.has(PassId::Unroll) && unroll::run(context, facts, &done) {
         PassId::Unroll.count();
         code::sweep(&mut context.func, &context.domtree);
     }

@@ -45,6 +45,7 @@ passes! {
     Forms "forms" "immediates, memory operands and masks take the form the machine does best";
     Hoist "hoist" "cheap operations on values from outside a loop are computed before it";
     Floats "floats" "float constants of inner loops stay in registers";
+    Vectorize "vectorize" "counted loops that do the same to neighbouring places do it to vectors";
     Unroll "unroll" "small counted loops do several iterations a turn";
     Reschedule "reschedule" "compute as soon as that frees a register";
     Split "split" "inner loops that are short of registers get copies of what comes from outside";

@@ -61,6 +61,7 @@ fn on_context(pass: Pass) -> impl FnOnce(&mut Context) -> bool {
                 region: 1,
                 fold_limit: 64 << 10,
                 readable: 64 << 10,
+                length: Some(-8),
             },
         };
         let changed = pass(&mut unit);

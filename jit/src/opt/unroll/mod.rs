@@ -24,24 +24,23 @@
 //! Where sums of what is loaded go round, the test gets a block at the top instead.
 //!
 //! **Sound**: the copies do what the iterations do, in the same order, less the tests, which
-//! [`count`] shows to stay in the loop; the original loop does the last iteration, so whatever is
+//! [`count`](super::count) shows to stay in the loop; the original loop does the last iteration, so whatever is
 //! used behind the loop is still what it computed. [`copy`] keeps sums with constants as such, which
 //! is exact modulo the width of their type, and an access at `a + d` is the same access at `a` with
 //! `d` in its offset: addresses have 64 bits, and so has the machine's sum.
 
 mod copy;
-mod count;
 
 use super::Unit;
 use super::bits::Bits;
-use super::code::{def, int_const, is_const, is_pure, mask, plus_const, terminator};
-use super::loops::{entry, innermost, is_outside, passed};
+use super::code::{def, is_const, is_pure, plus_const, terminator};
+use super::count::Counted;
+use super::loops::{arguments, entry, innermost, is_outside, params_like, passed, way_in};
 use copy::Copier;
-use count::{Counted, Limit};
 use cranelift_codegen::Context;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{
-    Block, BlockArg, BlockCall, Function, Inst, InstBuilder, InstructionData, Opcode, Type, Value,
+    Block, BlockArg, Function, Inst, InstBuilder, Opcode, Value,
 };
 use cranelift_codegen::loop_analysis::Loop;
 use std::cell::OnceCell;
@@ -71,7 +70,9 @@ struct Plan {
 }
 
 /// Rewrites the function of `context`, whose loops are known; whether it changed anything.
-pub(super) fn run(context: &mut Context, facts: super::Facts) -> bool {
+///
+/// The loops of the headers `done` are left as they are.
+pub(super) fn run(context: &mut Context, facts: super::Facts, done: &[Block]) -> bool {
     let unit = Unit {
         func: &mut context.func,
         cfg: &context.cfg,
@@ -82,6 +83,7 @@ pub(super) fn run(context: &mut Context, facts: super::Facts) -> bool {
     let bits = OnceCell::new();
     let plans: Vec<Plan> = innermost(&unit)
         .into_iter()
+        .filter(|(_, blocks)| !blocks.iter().any(|block| done.contains(block)))
         .filter_map(|(inside, blocks)| plan(&unit, inside, &blocks, &bits))
         .take(MAX_LOOPS)
         .collect();
@@ -105,7 +107,8 @@ fn plan(unit: &Unit<'_>, inside: Loop, blocks: &[Block], bits: &OnceCell<Bits>) 
     let counted = Counted::of(func, header, |value| is_outside(unit, inside, value))?;
     let before = entry(unit, inside)?;
     let first = arguments(func, before, header)?;
-    let most = iterations(func, &counted, first[counted.param], bits);
+    let possible = |value| bits.get_or_init(|| Bits::of(func)).possible(func, value);
+    let most = counted.most(func, first[counted.param], possible);
     (most > factor as u64 * 2).then_some(Plan {
         header,
         before,
@@ -189,39 +192,6 @@ fn factor(func: &Function, block: Block) -> Option<usize> {
     (accesses && factor >= least).then_some(factor)
 }
 
-/// At most how often the loop goes round; few are those that compilers leave behind what they
-/// unrolled themselves.
-fn iterations(func: &Function, counted: &Counted, first: Value, bits: &OnceCell<Bits>) -> u64 {
-    let possible = |value| bits.get_or_init(|| Bits::of(func)).possible(func, value);
-    let first_const = int_const(&func.dfg, first);
-    let way = match (first_const, counted.limit) {
-        (Some(first), Limit::Constant(limit)) if counted.step > 0 => limit.wrapping_sub(first),
-        (Some(first), Limit::Constant(limit)) => first.wrapping_sub(limit),
-        (Some(0), Limit::Outside(limit)) => possible(limit),
-        (None, Limit::Constant(0)) => possible(first),
-        _ => u64::MAX,
-    };
-    (way & mask(counted.ty)) / counted.step.unsigned_abs()
-}
-
-/// What `branch` passes to `to`, if it is a jump or a conditional branch with one edge there.
-fn arguments(func: &Function, branch: Inst, to: Block) -> Option<Vec<Value>> {
-    if !matches!(
-        func.dfg.insts[branch],
-        InstructionData::Jump { .. } | InstructionData::Brif { .. }
-    ) {
-        return None;
-    }
-    let lists = &func.dfg.value_lists;
-    let calls = func.dfg.insts[branch]
-        .branch_destination(&func.dfg.jump_tables, &func.dfg.exception_tables);
-    let mut there = calls.iter().filter(|call| call.block(lists) == to);
-    let (Some(call), None) = (there.next(), there.next()) else {
-        return None;
-    };
-    call.args(lists).map(|arg| arg.as_value()).collect()
-}
-
 fn unroll(func: &mut Function, plan: &Plan) {
     let Some(first) = arguments(func, plan.before, plan.header) else {
         return;
@@ -234,7 +204,7 @@ fn unroll(func: &mut Function, plan: &Plan) {
     let body = func.dfg.make_block();
     func.layout.insert_block(body, plan.header);
     let location = func.srcloc(plan.before);
-    let before = way_in(func, plan);
+    let before = way_in(func, plan.before, plan.header);
     let mut cursor = FuncCursor::new(func).at_inst(before);
     cursor.set_srcloc(location);
     let bound = plan.counted.bound(&mut cursor, plan.factor);
@@ -280,33 +250,6 @@ fn test(
     };
     let (args, rest) = (blocks(args), blocks(values));
     cursor.ins().brif(enough, more, &args, plan.header, &rest);
-}
-
-/// Gives the block `to` the parameters that `from` has.
-fn params_like(func: &mut Function, from: Block, to: Block) -> Vec<Value> {
-    let types: Vec<Type> = func.dfg.block_param_types(from).collect();
-    let mut append = |ty| func.dfg.append_block_param(to, ty);
-    types.into_iter().map(&mut append).collect()
-}
-
-/// The jump that leads into the loop; on an edge of a conditional branch, one in a new block.
-fn way_in(func: &mut Function, plan: &Plan) -> Inst {
-    if matches!(func.dfg.insts[plan.before], InstructionData::Jump { .. }) {
-        return plan.before;
-    }
-    let between = func.dfg.make_block();
-    func.layout.insert_block(between, plan.header);
-    let edge = BlockCall::new(between, [], &mut func.dfg.value_lists);
-    let dfg = &mut func.dfg;
-    let calls = dfg.insts[plan.before]
-        .branch_destination_mut(&mut dfg.jump_tables, &mut dfg.exception_tables);
-    for call in calls {
-        if call.block(&dfg.value_lists) == plan.header {
-            *call = edge;
-        }
-    }
-    let mut cursor = FuncCursor::new(func).at_bottom(between);
-    cursor.ins().jump(plan.header, &[])
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use expect_test::{Expect, expect};
 
 fn check(text: &str, expected: Expect) {
     check_context(
-        |context| super::run(context, Facts::default()),
+        |context| super::run(context, Facts::default(), &[]),
         text,
         expected,
     );

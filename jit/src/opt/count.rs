@@ -16,7 +16,7 @@
 //! `x + way < limit` without a wrap, whether the bound was cut off or not (then nothing is less than
 //! it), and all values tested lie between.
 
-use super::super::code::{def, int_const, mask, plus_const, terminator};
+use super::code::{def, int_const, mask, plus_const, terminator};
 use cranelift_codegen::cursor::FuncCursor;
 use cranelift_codegen::ir::condcodes::{CondCode, IntCC};
 use cranelift_codegen::ir::{
@@ -97,6 +97,24 @@ impl Counted {
         })
     }
 
+    /// At most how often the loop goes round if its variable starts at `first`; `possible` says which
+    /// bits a value can have. Few rounds are those that compilers leave behind what they unrolled.
+    pub(super) fn most(
+        &self,
+        func: &Function,
+        first: Value,
+        possible: impl Fn(Value) -> u64,
+    ) -> u64 {
+        let way = match (int_const(&func.dfg, first), self.limit) {
+            (Some(first), Limit::Constant(limit)) if self.step > 0 => limit.wrapping_sub(first),
+            (Some(first), Limit::Constant(limit)) => first.wrapping_sub(limit),
+            (Some(0), Limit::Outside(limit)) => possible(limit),
+            (None, Limit::Constant(0)) => possible(first),
+            _ => u64::MAX,
+        };
+        (way & mask(self.ty)) / self.step.unsigned_abs()
+    }
+
     /// What [`Counted::enough`] compares with, computed once.
     pub(super) fn bound(&self, cursor: &mut FuncCursor<'_>, factor: usize) -> Value {
         let ty = self.ty;
@@ -105,10 +123,7 @@ impl Counted {
             let signed = ((bits << unused) as i64) >> unused;
             cursor.ins().iconst(ty, signed)
         };
-        let limit = match self.limit {
-            Limit::Outside(limit) => limit,
-            Limit::Constant(bits) => constant(cursor, bits),
-        };
+        let limit = self.limit_value(cursor);
         if self.stays == IntCC::NotEqual {
             return limit;
         }
@@ -131,6 +146,43 @@ impl Counted {
         cursor.ins().select(keeps, moved, end)
     }
 
+    /// How far, in 64 bits, the variable goes from `x` while [`Counted::enough`] says of each value
+    /// on the way that iterations are left: at most so far, if it says so of `x`.
+    pub(super) fn way(&self, cursor: &mut FuncCursor<'_>, x: Value) -> Value {
+        let x = self.tested(cursor, x);
+        let limit = self.limit_value(cursor);
+        let way = if self.step > 0 {
+            cursor.ins().isub(limit, x)
+        } else {
+            cursor.ins().isub(x, limit)
+        };
+        if self.ty == types::I64 {
+            return way;
+        }
+        cursor.ins().uextend(types::I64, way)
+    }
+
+    /// The limit as a value.
+    fn limit_value(&self, cursor: &mut FuncCursor<'_>) -> Value {
+        match self.limit {
+            Limit::Outside(limit) => limit,
+            Limit::Constant(bits) => {
+                let unused = 64 - self.ty.bits();
+                let signed = ((bits << unused) as i64) >> unused;
+                cursor.ins().iconst(self.ty, signed)
+            }
+        }
+    }
+
+    /// The variable in the type in which it is tested.
+    fn tested(&self, cursor: &mut FuncCursor<'_>, x: Value) -> Value {
+        if cursor.func.dfg.value_type(x) == self.ty {
+            x
+        } else {
+            cursor.ins().ireduce(self.ty, x)
+        }
+    }
+
     /// Whether, with the variable `x` at the top, `factor` iterations stay in the loop.
     pub(super) fn enough(
         &self,
@@ -139,11 +191,7 @@ impl Counted {
         bound: Value,
         factor: usize,
     ) -> Value {
-        let x = if cursor.func.dfg.value_type(x) == self.ty {
-            x
-        } else {
-            cursor.ins().ireduce(self.ty, x)
-        };
+        let x = self.tested(cursor, x);
         if self.stays != IntCC::NotEqual {
             return cursor.ins().icmp(self.stays, x, bound);
         }
