@@ -4,8 +4,8 @@
 use super::Unit;
 use super::code::terminator;
 use super::lowering::Reads;
-use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
+use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{
     Block, BlockCall, Function, Inst, InstBuilder, InstructionData, Type, Value, ValueDef,
 };
@@ -146,8 +146,8 @@ pub(super) fn way_in(func: &mut Function, before: Inst, header: Block) -> Inst {
     func.layout.insert_block(between, header);
     let edge = BlockCall::new(between, [], &mut func.dfg.value_lists);
     let dfg = &mut func.dfg;
-    let calls = dfg.insts[before]
-        .branch_destination_mut(&mut dfg.jump_tables, &mut dfg.exception_tables);
+    let calls =
+        dfg.insts[before].branch_destination_mut(&mut dfg.jump_tables, &mut dfg.exception_tables);
     for call in calls {
         if call.block(&dfg.value_lists) == header {
             *call = edge;

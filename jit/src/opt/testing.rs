@@ -70,12 +70,19 @@ fn on_context(pass: Pass) -> impl FnOnce(&mut Context) -> bool {
     }
 }
 
-fn after_context(pass: impl FnOnce(&mut Context) -> bool, text: &str) -> String {
-    let isa = isa();
+/// The function in `text` with its loops.
+pub(super) fn context_of(text: &str) -> Context {
     let mut context = Context::for_function(parse(text));
     context.flowgraph();
     context.compute_loop_analysis();
-    verify(&context, &*isa);
+    verify(&context, &*isa());
+    context
+}
+
+/// As [`after`], for a pass that changes blocks and edges.
+pub(super) fn after_context(pass: impl FnOnce(&mut Context) -> bool, text: &str) -> String {
+    let isa = isa();
+    let mut context = context_of(text);
     let before = context.func.display().to_string();
     let changed = pass(&mut context);
     verify(&context, &*isa);

@@ -39,9 +39,7 @@ use super::loops::{arguments, entry, innermost, is_outside, params_like, passed,
 use copy::Copier;
 use cranelift_codegen::Context;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
-use cranelift_codegen::ir::{
-    Block, BlockArg, Function, Inst, InstBuilder, Opcode, Value,
-};
+use cranelift_codegen::ir::{Block, BlockArg, Function, Inst, InstBuilder, Opcode, Value};
 use cranelift_codegen::loop_analysis::Loop;
 use std::cell::OnceCell;
 

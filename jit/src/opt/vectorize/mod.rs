@@ -236,7 +236,11 @@ fn pack(
 /// Whether loads may come before stores in a turn of so many rounds: no store touches bytes that a later
 /// load reads, or those of another store, in their group.
 fn ordered(variables: &Variables, reach: &Reach, rounds: u32) -> bool {
-    let stores = reach.accesses.iter().enumerate().filter(|(_, access)| access.is_store);
+    let stores = reach
+        .accesses
+        .iter()
+        .enumerate()
+        .filter(|(_, access)| access.is_store);
     for (at, store) in stores {
         let step = reach.groups[store.group].step;
         if step == 0 {
@@ -249,10 +253,8 @@ fn ordered(variables: &Variables, reach: &Reach, rounds: u32) -> bool {
             }
             // The other access so many rounds later; the same store only in other rounds.
             for later in 1 - i64::from(rounds)..i64::from(rounds) {
-                let (other_from, is_after) = (
-                    other.constant + later * step,
-                    (later, other_at) > (0, at),
-                );
+                let (other_from, is_after) =
+                    (other.constant + later * step, (later, other_at) > (0, at));
                 let meet = other_from < end && from < other_from + i64::from(other.ty.bytes());
                 let itself = later == 0 && other_at == at;
                 if meet && !itself && (other.is_store || is_after) {
@@ -272,18 +274,16 @@ fn ordered(variables: &Variables, reach: &Reach, rounds: u32) -> bool {
 fn rewrite(func: &mut Function, facts: Facts, plan: &Plan) -> Option<()> {
     let (header, counted) = (plan.header, &plan.counted);
     let (rounds, first) = (plan.rounds as usize, &plan.variables.first);
-    let blocks = |values: &[Value]| -> Vec<BlockArg> {
-        values.iter().copied().map(BlockArg::Value).collect()
-    };
-    let [test, equal, ready, body, out] = [(); 5].map(|()| {
+    let location = func.srcloc(plan.before);
+    let block = |func: &mut Function| {
         let block = func.dfg.make_block();
         func.layout.insert_block(block, header);
         block
-    });
-    let location = func.srcloc(plan.before);
-    let args = blocks(first);
-
+    };
     let before = way_in(func, plan.before, header);
+    let [test, ready, body] = [(); 3].map(|()| block(func));
+    let args = edge(first);
+
     let mut cursor = FuncCursor::new(func).at_inst(before);
     cursor.set_srcloc(location);
     let least = rounds.max(WORTH);
@@ -293,84 +293,88 @@ fn rewrite(func: &mut Function, facts: Facts, plan: &Plan) -> Option<()> {
 
     let mut cursor = FuncCursor::new(func).at_bottom(test);
     cursor.set_srcloc(location);
-    let apart = plan.reach.test(&mut cursor, facts, header, &plan.variables, counted)?;
-    cursor.ins().brif(apart, equal, &[], header, &args);
-
-    let mut cursor = FuncCursor::new(func).at_bottom(equal);
-    cursor.set_srcloc(location);
-    let mut addresses = Addresses::new(header, &plan.variables, first);
-    let again = plan.again(&mut cursor, &mut addresses)?;
-    let mut same = None;
-    for (now, then) in again.iter().zip(first) {
-        let Some(now) = now else { continue };
-        let [now, then] = [*now, *then].map(|value| bits_of(&mut cursor, value));
-        let is = cursor.ins().icmp(IntCC::Equal, now, then);
-        same = Some(match same {
-            Some(all) => cursor.ins().band(all, is),
-            None => is,
-        });
+    let reach = &plan.reach;
+    let apart = reach.test(&mut cursor, facts, header, &plan.variables, counted)?;
+    if plan.carries() {
+        let equal = cursor.func.dfg.make_block();
+        cursor.ins().brif(apart, equal, &[], header, &args);
+        cursor.func.layout.insert_block(equal, ready);
+        cursor.goto_bottom(equal);
+        let same = plan.carries_what_is_there(&mut cursor)?;
+        cursor.ins().brif(same, ready, &[], header, &args);
+    } else {
+        cursor.ins().brif(apart, ready, &[], header, &args);
     }
-    match same {
-        Some(same) => cursor.ins().brif(same, ready, &[], header, &args),
-        None => cursor.ins().jump(ready, &[]),
-    };
 
-    let mut cursor = FuncCursor::new(func).at_bottom(ready);
-    cursor.set_srcloc(location);
+    cursor.goto_bottom(ready);
     let mut addresses = Addresses::new(header, &plan.variables, first);
     let done = plan.packed.before(&mut cursor, &mut addresses)?;
     let bound = counted.bound(&mut cursor, rounds);
-    let steps = |all: &[Value]| -> Vec<BlockArg> {
-        let pairs = all.iter().zip(&plan.variables.next);
-        let step = pairs.filter(|(_, next)| matches!(next, Next::Step(_)));
-        step.map(|(value, _)| BlockArg::Value(*value)).collect()
-    };
-    cursor.ins().jump(body, &steps(first));
+    cursor.ins().jump(body, &edge(&plan.steps(first)));
 
     // What was loaded in earlier rounds is loaded again, and needs no parameter.
     let mut params = first.clone();
     for (param, next) in params.iter_mut().zip(&plan.variables.next) {
         if matches!(next, Next::Step(_)) {
-            let ty = func.dfg.value_type(*param);
-            *param = func.dfg.append_block_param(body, ty);
+            let ty = cursor.func.dfg.value_type(*param);
+            *param = cursor.func.dfg.append_block_param(body, ty);
         }
     }
-    let mut cursor = FuncCursor::new(func).at_bottom(body);
-    cursor.set_srcloc(location);
+    cursor.goto_bottom(body);
     let mut addresses = Addresses::new(header, &plan.variables, &params);
     let step = |inst| plan.step(inst);
     plan.packed.body(&mut cursor, &mut addresses, done, step)?;
-    let mut next = Vec::new();
-    for (param, what) in params.iter().zip(&plan.variables.next) {
-        let Next::Step(step @ (..=-1 | 1..)) = *what else {
-            next.push(*param);
-            continue;
-        };
-        let ty = cursor.func.dfg.value_type(*param);
-        let unused = 64 - ty.bits();
-        let all = step.wrapping_mul(rounds as i64);
-        let all = cursor.ins().iconst(ty, (all << unused) >> unused);
-        next.push(cursor.ins().iadd(*param, all));
-    }
+    let next = plan.next(&mut cursor, &params);
     let enough = counted.enough(&mut cursor, next[counted.param], bound, rounds);
-    cursor.ins().brif(enough, body, &steps(&next), out, &[]);
-
-    let mut cursor = FuncCursor::new(func).at_bottom(out);
-    cursor.set_srcloc(location);
-    let mut addresses = Addresses::new(header, &plan.variables, &next);
-    let again = plan.again(&mut cursor, &mut addresses)?;
-    let last: Vec<Value> = next.iter().zip(again).map(|(next, now)| now.unwrap_or(*next)).collect();
-    cursor.ins().jump(header, &blocks(&last));
+    let (steps, all) = (edge(&plan.steps(&next)), edge(&next));
+    if plan.carries() {
+        let out = cursor.func.dfg.make_block();
+        cursor.ins().brif(enough, body, &steps, out, &[]);
+        cursor.func.layout.insert_block(out, header);
+        cursor.goto_bottom(out);
+        let again = plan.again(&mut cursor, &next)?;
+        let last = next.iter().zip(again);
+        let last: Vec<Value> = last.map(|(next, now)| now.unwrap_or(*next)).collect();
+        cursor.ins().jump(header, &edge(&last));
+    } else {
+        cursor.ins().brif(enough, body, &steps, header, &all);
+    }
     Some(())
 }
 
+/// Arguments of an edge.
+fn edge(values: &[Value]) -> Vec<BlockArg> {
+    values.iter().copied().map(BlockArg::Value).collect()
+}
+
 impl Plan {
-    /// For each variable that was loaded in an earlier round, a load from there.
-    fn again(
-        &self,
-        cursor: &mut FuncCursor<'_>,
-        addresses: &mut Addresses,
-    ) -> Option<Vec<Option<Value>>> {
+    /// Whether a variable was loaded in an earlier round.
+    fn carries(&self) -> bool {
+        let next = self.variables.next.iter();
+        next.into_iter()
+            .any(|next| matches!(next, Next::Loaded(..)))
+    }
+
+    /// Whether such variables are what they would have been loaded as before the first round.
+    fn carries_what_is_there(&self, cursor: &mut FuncCursor<'_>) -> Option<Value> {
+        let first = &self.variables.first;
+        let mut same = None;
+        for (now, then) in self.again(cursor, first)?.into_iter().zip(first) {
+            let Some(now) = now else { continue };
+            let [now, then] = [now, *then].map(|value| bits_of(cursor, value));
+            let is = cursor.ins().icmp(IntCC::Equal, now, then);
+            same = Some(match same {
+                Some(all) => cursor.ins().band(all, is),
+                None => is,
+            });
+        }
+        same
+    }
+
+    /// For each variable that was loaded in an earlier round, a load from there, when the variables are
+    /// `values`.
+    fn again(&self, cursor: &mut FuncCursor<'_>, values: &[Value]) -> Option<Vec<Option<Value>>> {
+        let mut addresses = Addresses::new(self.header, &self.variables, values);
         let mut all = Vec::new();
         for next in &self.variables.next {
             let Next::Loaded(inst, ago) = *next else {
@@ -389,9 +393,35 @@ impl Plan {
         Some(all)
     }
 
+    /// Those of the variables' values that go round with the body.
+    fn steps(&self, values: &[Value]) -> Vec<Value> {
+        let pairs = values.iter().zip(&self.variables.next);
+        let steps = pairs.filter(|(_, next)| matches!(next, Next::Step(_)));
+        steps.map(|(value, _)| *value).collect()
+    }
+
+    /// What the variables are after a turn.
+    fn next(&self, cursor: &mut FuncCursor<'_>, params: &[Value]) -> Vec<Value> {
+        let mut next = params.to_vec();
+        for (value, what) in next.iter_mut().zip(&self.variables.next) {
+            if let Next::Step(step @ (..=-1 | 1..)) = *what {
+                let ty = cursor.func.dfg.value_type(*value);
+                let unused = 64 - ty.bits();
+                let all = step.wrapping_mul(i64::from(self.rounds));
+                let all = cursor.ins().iconst(ty, (all << unused) >> unused);
+                *value = cursor.ins().iadd(*value, all);
+            }
+        }
+        next
+    }
+
     /// The bytes by which the place of an access moves in a round.
     fn step(&self, inst: Inst) -> i64 {
-        let access = self.reach.accesses.iter().find(|access| access.inst == inst);
+        let access = self
+            .reach
+            .accesses
+            .iter()
+            .find(|access| access.inst == inst);
         access.map_or(0, |access| self.reach.groups[access.group].step)
     }
 }

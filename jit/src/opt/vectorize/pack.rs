@@ -12,8 +12,7 @@ use super::super::memory::address_of;
 use super::reach::{Access, Addresses, Reach, Variables};
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{
-    Block, Function, Inst, InstBuilder, InstructionData, MemFlagsData, Opcode, Type,
-    Value, types,
+    Block, Function, Inst, InstBuilder, InstructionData, MemFlagsData, Opcode, Type, Value, types,
 };
 use smallvec::SmallVec;
 use std::collections::HashMap;
@@ -71,6 +70,8 @@ pub(super) struct Packer<'a> {
     accesses: HashMap<Inst, Access>,
     nodes: Vec<(Node, Type)>,
     known: HashMap<(Lanes, Type), usize>,
+    /// Nodes by group and place that they are loaded from.
+    loads: HashMap<(usize, i64, Type), usize>,
 }
 
 /// What [`Packer`] found.
@@ -94,6 +95,7 @@ impl<'a> Packer<'a> {
             accesses: reach.accesses.iter().map(|a| (a.inst, *a)).collect(),
             nodes: Vec::new(),
             known: HashMap::new(),
+            loads: HashMap::new(),
         }
     }
 
@@ -138,14 +140,21 @@ impl<'a> Packer<'a> {
         access.constant + self.reach.groups[access.group].step * i64::from(round)
     }
 
-    /// What the loop does not change is the same in all rounds.
+    /// What the loop does not change is the same in all rounds, and so is what it loads from one place.
     fn lane(&self, value: Value, round: u32) -> Lane {
-        let same = match self.inside(value) {
-            Some(inst) => is_const(self.func, inst),
-            None => !self.func.dfg.block_params(self.header).contains(&value),
-        };
+        let stays = |access: &Access| self.reach.groups[access.group].step == 0;
+        let load = self.inside(value).and_then(|inst| self.accesses.get(&inst));
+        let same = self.is_fixed(value) || load.is_some_and(stays);
         let round = if same { 0 } else { round };
         Lane { value, round }
+    }
+
+    /// Whether the loop does not change `value`, or it is a constant.
+    fn is_fixed(&self, value: Value) -> bool {
+        match self.inside(value) {
+            Some(inst) => is_const(self.func, inst),
+            None => !self.func.dfg.block_params(self.header).contains(&value),
+        }
     }
 
     /// The instruction of the loop that computes `value`.
@@ -182,19 +191,33 @@ impl<'a> Packer<'a> {
                 }
             }
         };
-        if self.nodes.len() == MAX_NODES {
-            return None;
-        }
-        self.nodes.push((node, ty));
-        let at = self.nodes.len() - 1;
+        // Other lanes may come from the same place: what was carried, neighbours in a later round.
+        let place = match node {
+            Node::Load { inst, round } => {
+                let access = self.accesses[&inst];
+                let step = self.reach.groups[access.group].step;
+                Some((access.group, access.constant + step * i64::from(round), ty))
+            }
+            _ => None,
+        };
+        let loaded = place.and_then(|place| self.loads.get(&place).copied());
+        let at = match loaded {
+            Some(at) => at,
+            None if self.nodes.len() == MAX_NODES => return None,
+            None => {
+                self.nodes.push((node, ty));
+                self.nodes.len() - 1
+            }
+        };
+        self.loads.extend(place.map(|place| (place, at)));
         self.known.insert(key, at);
         Some(at)
     }
 
     fn splat(&self, lanes: &Lanes) -> Option<Node> {
         let first = lanes[0];
-        let outside = self.lane(first.value, 1).round == 0;
-        (outside && lanes.iter().all(|lane| *lane == first)).then_some(Node::Splat(first.value))
+        (self.is_fixed(first.value) && lanes.iter().all(|lane| *lane == first))
+            .then_some(Node::Splat(first.value))
     }
 
     /// Where a lane is loaded from: a load, or a variable that was loaded in an earlier round.
@@ -219,7 +242,10 @@ impl<'a> Packer<'a> {
             same &= place == from;
         }
         let never_moves = self.reach.groups[first.group].step == 0;
-        let ago = self.variables.loaded(lanes[0].value).map_or(0, |(_, ago)| ago);
+        let ago = self
+            .variables
+            .loaded(lanes[0].value)
+            .map_or(0, |(_, ago)| ago);
         let inst = first.inst;
         match (neighbours, same && never_moves) {
             (true, _) => Some(Node::Load {
@@ -248,16 +274,12 @@ impl<'a> Packer<'a> {
     fn operands(&self, lanes: &Lanes, insts: &[Inst], at: usize) -> Lanes {
         let value = |inst: &Inst| self.func.dfg.inst_args(*inst)[at];
         let pairs = lanes.iter().zip(insts);
-        pairs.map(|(lane, inst)| self.lane(value(inst), lane.round)).collect()
+        pairs
+            .map(|(lane, inst)| self.lane(value(inst), lane.round))
+            .collect()
     }
 
-    fn operation(
-        &mut self,
-        lanes: &Lanes,
-        insts: &[Inst],
-        ty: Type,
-        depth: u32,
-    ) -> Option<Node> {
+    fn operation(&mut self, lanes: &Lanes, insts: &[Inst], ty: Type, depth: u32) -> Option<Node> {
         let dfg = &self.func.dfg;
         let opcode = dfg.insts[insts[0]].opcode();
         let width = dfg.value_type(lanes[0].value);
@@ -431,7 +453,9 @@ impl Packed {
             let (address, flags, offset) = place(cursor.func, write.inst)?;
             let address = addresses.address(cursor, address)?;
             let offset = offset_of(offset, write.inst, write.round as i32)?;
-            cursor.ins().store(flags, done[write.node]?, address, offset);
+            cursor
+                .ins()
+                .store(flags, done[write.node]?, address, offset);
         }
         Some(())
     }

@@ -130,7 +130,10 @@ impl Reach {
         let address = address_in_region(unit, inst)?;
         let (sum, constant) = sum_of(func, variables, is_outside, address)?;
         let offset = i64::from(func.dfg.insts[inst].load_store_offset()?);
-        let (ty, is_store) = (element(func, inst)?, func.dfg.insts[inst].opcode().can_store());
+        let (ty, is_store) = (
+            element(func, inst)?,
+            func.dfg.insts[inst].opcode().can_store(),
+        );
         let at = constant.checked_add(offset)?;
         let end = at.checked_add(i64::from(ty.bytes()))?;
         let known = self.groups.iter().position(|group| group.sum == sum);
@@ -172,7 +175,10 @@ impl Reach {
         let access = self.accesses.iter().find(|access| access.inst == inst)?;
         let step = self.groups[access.group].step * i64::from(ago);
         let constant = access.constant - step;
-        (!access.is_store).then_some(Access { constant, ..*access })
+        (!access.is_store).then_some(Access {
+            constant,
+            ..*access
+        })
     }
 
     /// Takes in what variables were loaded from before the first round.
@@ -213,7 +219,9 @@ impl Reach {
     /// Whether instructions can hold the offsets of so many rounds.
     pub(super) fn fits(&self, func: &Function, rounds: u32) -> bool {
         self.accesses.iter().all(|access| {
-            let offset = func.dfg.insts[access.inst].load_store_offset().unwrap_or(i32::MAX);
+            let offset = func.dfg.insts[access.inst]
+                .load_store_offset()
+                .unwrap_or(i32::MAX);
             let farthest = i64::from(offset) + self.groups[access.group].step * i64::from(rounds);
             farthest <= i64::from(i32::MAX)
         })
@@ -246,8 +254,7 @@ impl Reach {
             let low = plus(cursor, start, group.low - constant);
             let mut high = plus(cursor, start, group.high - constant);
             if group.step > 0 {
-                let times = cursor.ins().iconst(types::I64, group.step / counted.step.abs());
-                let whole = cursor.ins().imul(way, times);
+                let whole = times(cursor, way, group.step / counted.step.abs());
                 high = cursor.ins().iadd(high, whole);
             }
             ranges.push((low, high));
@@ -326,6 +333,20 @@ fn sum_of(
     (sum.outside.len() + sum.variables.len() <= MAX_TERMS).then_some((sum, constant))
 }
 
+/// A multiple of `value`.
+fn times(cursor: &mut FuncCursor<'_>, value: Value, factor: i64) -> Value {
+    let bits = i64::from(factor.trailing_zeros());
+    if factor == 1 {
+        value
+    } else if factor == 1 << bits {
+        let bits = cursor.ins().iconst(types::I32, bits);
+        cursor.ins().ishl(value, bits)
+    } else {
+        let factor = cursor.ins().iconst(types::I64, factor);
+        cursor.ins().imul(value, factor)
+    }
+}
+
 /// `value` and a constant.
 fn plus(cursor: &mut FuncCursor<'_>, value: Value, constant: i64) -> Value {
     if constant == 0 {
@@ -372,7 +393,11 @@ impl Addresses {
             return Some(again);
         };
         let (a, b) = (self.address(cursor, a)?, self.address(cursor, b)?);
+        let nothing = |value| int_const(&cursor.func.dfg, value) == Some(0);
+        let (no_a, no_b) = (nothing(a), nothing(b));
         let again = *self.known.entry((op, a, b)).or_insert_with(|| match op {
+            _ if no_b => a,
+            Opcode::Iadd if no_a => b,
             Opcode::Iadd => cursor.ins().iadd(a, b),
             Opcode::Isub => cursor.ins().isub(a, b),
             _ => cursor.ins().ishl(a, b),
