@@ -67,7 +67,9 @@ const MAX_ACCESSES: usize = 48;
 const MAX_LANES: usize = 512;
 /// Bodies of up to so many vectors do twice as much in a turn, and those of half as many four times.
 const SMALL: usize = 10;
-/// Rounds that must be left for the test before the loop to be worth it.
+/// Turns of so many rounds do not get more.
+const MANY: u32 = 8;
+/// Stores that must be left for the test before the loop to be worth it.
 const WORTH: usize = 8;
 /// How many rounds ago what a variable is may have been loaded.
 const MAX_AGO: u32 = 3;
@@ -85,6 +87,8 @@ struct Plan {
     packed: Packed,
     /// The rounds that a turn stands for.
     rounds: u32,
+    /// The rounds that must be left at first.
+    least: usize,
 }
 
 /// Rewrites the function of `context`, whose loops are known; the headers of the loops it did.
@@ -149,7 +153,9 @@ fn plan(unit: &Unit<'_>, inside: Loop, blocks: &[Block], bits: &OnceCell<Bits>) 
     reach.fits(func, rounds).then_some(())?;
     let possible = |value| bits.get_or_init(|| Bits::of(func)).possible(func, value);
     let most = counted.most(func, variables.first[counted.param], possible);
-    (most > u64::from(rounds).max(WORTH as u64) * 2).then_some(Plan {
+    let stores = reach.accesses.iter().filter(|access| access.is_store);
+    let least = (rounds as usize).max(WORTH / stores.count().max(1));
+    (most > least as u64 * 2).then_some(Plan {
         header,
         before,
         counted,
@@ -157,6 +163,7 @@ fn plan(unit: &Unit<'_>, inside: Loop, blocks: &[Block], bits: &OnceCell<Bits>) 
         reach,
         packed,
         rounds,
+        least,
     })
 }
 
@@ -225,7 +232,7 @@ fn pack(
         .into_iter()
         .find_map(|rounds| Some((rounds, body(rounds)?)))?;
     while packed.weight() <= SMALL / 2
-        && rounds < BYTES
+        && rounds < MANY
         && let Some(more) = body(rounds * 2)
     {
         (rounds, packed) = (rounds * 2, more);
@@ -286,9 +293,8 @@ fn rewrite(func: &mut Function, facts: Facts, plan: &Plan) -> Option<()> {
 
     let mut cursor = FuncCursor::new(func).at_inst(before);
     cursor.set_srcloc(location);
-    let least = rounds.max(WORTH);
-    let bound = counted.bound(&mut cursor, least);
-    let enough = counted.enough(&mut cursor, first[counted.param], bound, least);
+    let bound = counted.bound(&mut cursor, plan.least);
+    let enough = counted.enough(&mut cursor, first[counted.param], bound, plan.least);
     func.replace(before).brif(enough, test, &[], header, &args);
 
     let mut cursor = FuncCursor::new(func).at_bottom(test);

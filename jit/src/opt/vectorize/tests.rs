@@ -277,20 +277,14 @@ fn shifts_by_the_same_are_packed() {
             v112 = ishl v111, v8
             v113 = load.i32x4 little region0 v110+16
             v114 = ishl v113, v8
-            v115 = load.i32x4 little region0 v110+32
-            v116 = ishl v115, v8
-            v117 = load.i32x4 little region0 v110+48
-            v118 = ishl v117, v8
             store little region0 v112, v110
             store little region0 v114, v110+16
-            store little region0 v116, v110+32
-            store little region0 v118, v110+48
-            v119 = iconst.i64 64
-            v120 = iadd v109, v119  ; v119 = 64
-            v121 = isub.i64 v3, v120
-            v122 = iconst.i64 64
-            v123 = icmp ugt v121, v122  ; v122 = 64
-            brif v123, block5(v120), block1(v120)
+            v115 = iconst.i64 32
+            v116 = iadd v109, v115  ; v115 = 32
+            v117 = isub.i64 v3, v116
+            v118 = iconst.i64 32
+            v119 = icmp ugt v117, v118  ; v118 = 32
+            brif v119, block5(v116), block1(v116)
         "#]],
     );
 }
