@@ -71,6 +71,8 @@ const SMALL: usize = 10;
 const MANY: u32 = 8;
 /// Stores that must be left for the test before the loop to be worth it.
 const WORTH: usize = 8;
+/// Variables of one loop.
+const MAX_VARIABLES: usize = 32;
 /// How many rounds ago what a variable is may have been loaded.
 const MAX_AGO: u32 = 3;
 /// Most loops of one function.
@@ -170,6 +172,9 @@ fn plan(unit: &Unit<'_>, inside: Loop, blocks: &[Block], bits: &OnceCell<Bits>) 
 /// What the header's parameters are and become, if all are sums or were loaded.
 fn variables(func: &Function, header: Block, last: Inst, first: Vec<Value>) -> Option<Variables> {
     let params = func.dfg.block_params(header).to_vec();
+    if params.len() > MAX_VARIABLES {
+        return None;
+    }
     let handed = |at| passed(func, last, header, at).next().flatten();
     let mut next = Vec::new();
     for (at, param) in params.iter().enumerate() {
