@@ -35,7 +35,7 @@ struct Count {
 
 /// The loop goes on while the variable is so, compared with the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Test {
+pub(super) enum Test {
     Ne,
     LtU,
     LeU,
@@ -86,7 +86,7 @@ impl Test {
         all.iter().position(|test| *test == self).unwrap_or(0)
     }
 
-    fn emitted(self, wide: bool) -> I<'static> {
+    pub(super) fn emitted(self, wide: bool) -> I<'static> {
         let narrow = [
             I::I32Ne,
             I::I32LtU,
@@ -309,7 +309,7 @@ impl Body<'_> {
     }
 
     /// Leaves a constant, or what comes to the same and only we know.
-    fn hidden(&mut self, wide: bool, value: u64) {
+    pub(super) fn hidden(&mut self, wide: bool, value: u64) {
         if wide {
             self.emit(I::I64Const(value as i64));
         } else {
@@ -458,7 +458,7 @@ impl Body<'_> {
     }
 
     /// Adds a constant, if it is not zero.
-    fn plus(&mut self, wide: bool, constant: u64) {
+    pub(super) fn plus(&mut self, wide: bool, constant: u64) {
         if constant == 0 {
             return;
         }
