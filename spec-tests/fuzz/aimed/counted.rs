@@ -315,11 +315,16 @@ impl Body<'_> {
         } else {
             self.emit(I::I32Const(value as i32));
         }
-        if self.rng.once_in(3) {
-            return;
+        if !self.rng.once_in(3) {
+            self.disguise(wide);
         }
+    }
+
+    /// Adds zero, which only who follows single bits can know.
+    pub(super) fn disguise(&mut self, wide: bool) {
         // The second bit of a square is never set.
-        match self.some_local(Ty::I32) {
+        let known = self.rng.once_in(2);
+        match self.some_local(Ty::I32).filter(|_| known) {
             Some(local) => {
                 self.emit(I::LocalGet(local));
                 self.emit(I::LocalGet(local));

@@ -165,7 +165,12 @@ impl Body<'_> {
         self.lay_out(&mut hood);
         self.outside_values(&mut hood);
         self.point(&mut hood);
-        let trees: Vec<Tree> = (0..hood.stored).map(|_| self.tree(&hood, 3)).collect();
+        let trees: Vec<Tree> = (0..hood.stored)
+            .map(|_| {
+                let depth = self.rng.pick(&[1, 2, 2, 3]);
+                self.tree(&hood, depth)
+            })
+            .collect();
         self.mark_neighbours(&hood, &trees);
         let guarded = hood.trips == 0 || self.rng.once_in(4);
         if guarded {
@@ -190,7 +195,7 @@ impl Body<'_> {
 
     /// What the loop is to be, before anything is emitted.
     fn hood(&mut self) -> Hood {
-        let floats = if self.shape.plain { 2 } else { 6 };
+        let floats = if self.shape.plain { 2 } else { 12 };
         let element = if self.rng.once_in(floats) {
             self.rng.pick(&Element::FLOATS)
         } else {
@@ -380,10 +385,9 @@ impl Body<'_> {
         }
         if hood.way != Way::Pointers {
             hood.index = self.local(Ty::I32);
-            if self.rng.once_in(4) {
-                self.hidden(false, hood.first as u32 as u64);
-            } else {
-                self.emit(I::I32Const(hood.first as i32));
+            self.emit(I::I32Const(hood.first as i32));
+            if !self.rng.once_in(if hood.first < 0 { 5 } else { 2 }) {
+                self.disguise(false);
             }
             self.emit(I::LocalSet(hood.index));
         }
@@ -507,7 +511,11 @@ impl Body<'_> {
         for copy in 0..hood.copies {
             self.load_carried(hood, copy);
             for (array, tree) in trees.iter().enumerate() {
-                let odd = if copy == which && array == 0 { odd } else { Odd::Nothing };
+                let odd = if copy == which && array == 0 {
+                    odd
+                } else {
+                    Odd::Nothing
+                };
                 let by = i64::from(odd == Odd::Displaced);
                 if odd == Odd::Missing {
                     continue;
@@ -568,10 +576,9 @@ impl Body<'_> {
             _ => slack(self),
         };
         let local = local.unwrap_or_else(|| self.local(if wide { Ty::I64 } else { Ty::I32 }));
-        let whole = |x: i64| if wide { x as u64 } else { u64::from(x as u32) };
         if !shared {
             let first = if down { -trips * by - off } else { 0 };
-            self.hidden(wide, whole(first));
+            self.start_count(wide, first);
             self.emit(I::LocalSet(local));
         }
         let limit = match (down, first) {
@@ -580,13 +587,13 @@ impl Body<'_> {
             (_, None) => hood.arrays[0].from as i64 + trips * by - off,
         };
         let mut held = None;
-        if first.is_none() || limit != 0 && !self.rng.once_in(6) {
+        if first.is_none() || limit != 0 && !self.rng.once_in(10) {
             let at = self.local(if wide { Ty::I64 } else { Ty::I32 });
             if first.is_none() {
                 self.emit(I::LocalGet(hood.anchor));
-                self.plus(false, whole(limit));
+                self.plus(false, u64::from(limit as u32));
             } else {
-                self.hidden(wide, whole(limit));
+                self.start_count(wide, limit);
             }
             self.emit(I::LocalSet(at));
             held = Some(at);
@@ -599,6 +606,17 @@ impl Body<'_> {
             limit,
             held,
             shared,
+        }
+    }
+
+    /// Leaves a first value or a limit; seldom so that the compiler knows it.
+    fn start_count(&mut self, wide: bool, value: i64) {
+        self.emit(match wide {
+            true => I::I64Const(value),
+            false => I::I32Const(value as i32),
+        });
+        if value != 0 && !self.rng.once_in(8) {
+            self.disguise(wide);
         }
     }
 
@@ -623,10 +641,7 @@ impl Body<'_> {
             move_on(self, counter.local, counter.wide, counter.by);
         }
         self.emit(I::LocalGet(counter.local));
-        if counter.held.is_none()
-            && counter.limit == 0
-            && counter.test == Test::Ne
-            && !counter.wide
+        if counter.held.is_none() && counter.limit == 0 && counter.test == Test::Ne && !counter.wide
         {
             return self.emit(I::BrIf(0));
         }

@@ -115,8 +115,12 @@ impl Body<'_> {
         if hood.element.is_float() {
             return self.tree_of_floats(hood, depth - 1);
         }
-        let whole = hood.element.width >= 4;
-        let shifts = if whole && depth > 1 { 6 } else { 40 };
+        let whole = match hood.element.ty {
+            Ty::I32 => 4,
+            _ => 8,
+        };
+        let whole = hood.element.width == whole;
+        let shifts = if whole { 6 } else { 40 };
         let inner = Box::new(self.tree(hood, depth - 1));
         if self.rng.once_in(shifts) {
             let op = self.rng.below(if hood.element.width == 4 { 3 } else { 2 }) as usize;
@@ -131,11 +135,13 @@ impl Body<'_> {
         let mut ops = vec![Two::Add, Two::Add, Two::Sub, Two::And, Two::Or, Two::Xor];
         if matches!(hood.element.width, 2 | 4) {
             ops.extend([Two::Mul, Two::Mul]);
-        } else if self.rng.once_in(8) {
+        } else if self.rng.once_in(20) {
             ops = vec![Two::Mul];
         }
         let op = self.rng.pick(&ops);
-        let other = self.rng.once_in(10);
+        let other = self
+            .rng
+            .once_in(if hood.element.width < 8 { 10 } else { 60 });
         Tree::Two(op, other, inner, Box::new(self.tree(hood, depth - 1)))
     }
 
@@ -182,7 +188,10 @@ impl Body<'_> {
             }),
             3 => Tree::Outside,
             4..=7 if hood.carried.is_some() => {
-                let most = hood.carried.as_ref().map_or(0, |carried| carried.before.len());
+                let most = hood
+                    .carried
+                    .as_ref()
+                    .map_or(0, |carried| carried.before.len());
                 Tree::Ago(self.rng.between(0, most as u64) as usize)
             }
             at => {
