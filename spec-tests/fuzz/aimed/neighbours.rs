@@ -287,7 +287,7 @@ impl Body<'_> {
             .collect();
         hood.anchor = self.local(Ty::I32);
         if traps {
-            self.to_memory_end(hood, numbers);
+            self.before_memory_ends(hood, numbers);
         } else {
             hood.known = 0x1000 + (self.rng.next() & 0x3ff8);
             if self.rng.once_in(4) {
@@ -299,7 +299,7 @@ impl Body<'_> {
     }
 
     /// Leaves an anchor from which the arrays reach over the end of memory, or just not.
-    fn to_memory_end(&mut self, hood: &mut Hood, numbers: bool) {
+    fn before_memory_ends(&mut self, hood: &mut Hood, numbers: bool) {
         self.mark("loop over neighbours to the end of memory");
         let most = (hood.trips * hood.step()).min(hood.total - 1);
         let beyond = self.rng.below(most + 1);
@@ -335,7 +335,13 @@ impl Body<'_> {
         self.emit(I::LocalGet(hood.anchor));
         let array = self.rng.below(hood.arrays.len() as u64) as usize;
         let at = match self.rng.below(3) {
-            0 => hood.arrays[array].from + width * self.rng.below(hood.span() / width),
+            0 => {
+                // Often where the first or the last round is.
+                let all = hood.span() / width;
+                let any = self.rng.below(all);
+                let element = self.rng.pick(&[any, any, 1, 2, 2, 3, all - 3, all - 2]);
+                hood.arrays[array].from + width * element
+            }
             _ if hood.traps() => 0,
             _ => hood.total + 64,
         };
@@ -465,7 +471,7 @@ impl Body<'_> {
         match hood.way {
             Way::Pointers => self.emit(I::LocalGet(base.local)),
             Way::Index(_) => {
-                let first = array % 2 == 0;
+                let first = array.is_multiple_of(2);
                 if first {
                     index(self);
                 }
