@@ -339,7 +339,8 @@ impl Body<'_> {
                 // Often where the first or the last round is.
                 let all = hood.span() / width;
                 let any = self.rng.below(all);
-                let element = self.rng.pick(&[any, any, 1, 2, 2, 3, all - 3, all - 2]);
+                let element = self.rng.pick(&[any, 1, 2, 2, 2, 3, all - 3, all - 2]);
+                let array = if self.rng.once_in(2) { 0 } else { array };
                 hood.arrays[array].from + width * element
             }
             _ if hood.traps() => 0,

@@ -180,8 +180,8 @@ impl Body<'_> {
     fn leaf_of(&mut self, hood: &Hood) -> Tree {
         let loads = hood.element.loads;
         match self.rng.below(16) {
-            0 => Tree::Still,
-            1 | 2 => Tree::Constant(if hood.element.is_float() {
+            0 | 1 => Tree::Still,
+            2 => Tree::Constant(if hood.element.is_float() {
                 self.rng.below(60)
             } else {
                 edge64(self.rng) ^ u64::from(edge32(self.rng))
