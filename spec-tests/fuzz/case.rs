@@ -120,9 +120,10 @@ pub(super) fn case(seed: u64, passes: usize) -> Case {
     let mut shapes = BTreeSet::new();
     let (source, bound, wasm) = match seed % 16 {
         0..=9 => {
-            let (wasm, made) = aimed::module(&mut rng);
-            shapes = made;
-            (Source::Aimed, Bound::Inside, wasm)
+            let made = aimed::module(&mut rng);
+            shapes = made.shapes;
+            settings.canonical = made.canonical;
+            (Source::Aimed, Bound::Inside, made.wasm)
         }
         10..=12 => {
             let made = smith::module(&mut rng);

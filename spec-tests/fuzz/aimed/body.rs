@@ -473,7 +473,7 @@ impl<'a> Body<'a> {
             return self.assign();
         }
         let tiny = self.function().tiny;
-        match self.rng.below(53) {
+        match self.rng.below(58) {
             0..=5 => self.assign(),
             6..=8 => self.store_statement(),
             9 => self.guarded(),
@@ -500,6 +500,7 @@ impl<'a> Body<'a> {
             }
             46 => self.globals(1),
             47..=51 if depth < 4 && (!tiny || self.rng.once_in(3)) => self.counted(),
+            52..=56 if depth < 4 && (!tiny || self.rng.once_in(3)) => self.neighbours(),
             _ => self.store_statement(),
         }
     }
@@ -561,7 +562,7 @@ impl<'a> Body<'a> {
         self.emit(I::LocalSet(b));
     }
 
-    fn grow(&mut self) {
+    pub(super) fn grow(&mut self) {
         let memory = self.rng.below(self.shape.memories.len() as u64) as u32;
         let own = &self.shape.memories[memory as usize];
         let to = self.target(Ty::I32);

@@ -35,7 +35,7 @@ struct Count {
 
 /// The loop goes on while the variable is so, compared with the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Test {
+pub(super) enum Test {
     Ne,
     LtU,
     LeU,
@@ -86,7 +86,7 @@ impl Test {
         all.iter().position(|test| *test == self).unwrap_or(0)
     }
 
-    fn emitted(self, wide: bool) -> I<'static> {
+    pub(super) fn emitted(self, wide: bool) -> I<'static> {
         let narrow = [
             I::I32Ne,
             I::I32LtU,
@@ -309,17 +309,22 @@ impl Body<'_> {
     }
 
     /// Leaves a constant, or what comes to the same and only we know.
-    fn hidden(&mut self, wide: bool, value: u64) {
+    pub(super) fn hidden(&mut self, wide: bool, value: u64) {
         if wide {
             self.emit(I::I64Const(value as i64));
         } else {
             self.emit(I::I32Const(value as i32));
         }
-        if self.rng.once_in(3) {
-            return;
+        if !self.rng.once_in(3) {
+            self.disguise(wide);
         }
+    }
+
+    /// Adds zero, which only who follows single bits can know.
+    pub(super) fn disguise(&mut self, wide: bool) {
         // The second bit of a square is never set.
-        match self.some_local(Ty::I32) {
+        let known = self.rng.once_in(2);
+        match self.some_local(Ty::I32).filter(|_| known) {
             Some(local) => {
                 self.emit(I::LocalGet(local));
                 self.emit(I::LocalGet(local));
@@ -458,7 +463,7 @@ impl Body<'_> {
     }
 
     /// Adds a constant, if it is not zero.
-    fn plus(&mut self, wide: bool, constant: u64) {
+    pub(super) fn plus(&mut self, wide: bool, constant: u64) {
         if constant == 0 {
             return;
         }

@@ -182,8 +182,9 @@ impl<'a> Packer<'a> {
                     let inside = lanes.iter().map(|lane| self.inside(lane.value));
                     let insts: SmallVec<[Inst; 16]> = inside.collect::<Option<_>>()?;
                     if let Some(through) = self.through(&insts, ty) {
+                        through.then_some(())?;
                         let args = self.operands(lanes, &insts, 0);
-                        let node = self.node(args, ty, depth + 1).filter(|_| through)?;
+                        let node = self.node(args, ty, depth + 1)?;
                         self.known.insert(key, node);
                         return Some(node);
                     }
