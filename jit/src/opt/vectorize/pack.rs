@@ -217,8 +217,18 @@ impl<'a> Packer<'a> {
 
     fn splat(&self, lanes: &Lanes) -> Option<Node> {
         let first = lanes[0];
-        (self.is_fixed(first.value) && lanes.iter().all(|lane| *lane == first))
-            .then_some(Node::Splat(first.value))
+        let same = |lane: &Lane| *lane == first || self.same_constant(lane.value, first.value);
+        (self.is_fixed(first.value) && lanes.iter().all(same)).then_some(Node::Splat(first.value))
+    }
+
+    /// Whether both are the same constant, which may stand in several places.
+    fn same_constant(&self, a: Value, b: Value) -> bool {
+        let dfg = &self.func.dfg;
+        let constant = |value| def(dfg, value).filter(|inst| is_const(self.func, *inst));
+        let (Some(x), Some(y)) = (constant(a), constant(b)) else {
+            return false;
+        };
+        dfg.value_type(a) == dfg.value_type(b) && dfg.insts[x] == dfg.insts[y]
     }
 
     /// Where a lane is loaded from: a load, or a variable that was loaded in an earlier round.

@@ -203,6 +203,24 @@ fn what_a_compiler_unrolled_is_packed_with_operands_in_either_order() {
 }
 
 #[test]
+fn the_same_constant_may_stand_in_several_places() {
+    let text = |other: u32| {
+        format!(
+            "v20 = load.i32 little region0 v11
+             v21 = iconst.i32 7
+             v22 = imul v20, v21
+             store little region0 v22, v12
+             v30 = load.i32 little region0 v11+4
+             v31 = iconst.i32 {other}
+             v32 = imul v30, v31
+             store little region0 v32, v12+4"
+        )
+    };
+    assert!(after(8, &text(7)).contains("splat.i32x4"));
+    unchanged(8, &text(8));
+}
+
+#[test]
 fn bytes_are_combined_sixteen_at_a_time() {
     check_body(
         1,
