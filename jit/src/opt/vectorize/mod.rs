@@ -37,7 +37,10 @@
 //! ([`Plan::ordered`]), nor those of another store. Turns follow each other as their rounds did.
 //!
 //! Operations on vectors do in each lane what the operation does: IEEE 754 and modulo 2^n, nothing is
-//! associated anew. In narrow lanes only what makes low bits from low bits is done.
+//! associated anew. In narrow lanes only what makes low bits from low bits is done. Of a NaN that an
+//! operation makes, sign and payload may be others than in the round by itself, where wasm leaves the choice:
+//! minimum and maximum of vectors choose otherwise, and operands may be exchanged. Where NaNs are to be
+//! canonical, comparisons follow the operations, and such loops stay as they are.
 //!
 //! Other accesses than those of the memory behind the function's first parameter are none of this pass's
 //! loops, and that memory is never shared, and does not shrink: nothing else writes it, or its length,
