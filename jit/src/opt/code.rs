@@ -29,6 +29,12 @@ pub(super) fn mask(ty: Type) -> u64 {
     u64::MAX >> (64 - ty.bits().min(64))
 }
 
+/// The low bits of `bits` that an integer of at most 64 bits has, with its sign.
+pub(super) fn signed(bits: u64, ty: Type) -> i64 {
+    let unused = 64 - ty.bits().min(64);
+    ((bits << unused) as i64) >> unused
+}
+
 /// `value` as the sum of another value and a constant, in its own type.
 pub(super) fn plus_const(dfg: &DataFlowGraph, value: Value) -> Option<(Value, u64)> {
     let inst = def(dfg, value)?;

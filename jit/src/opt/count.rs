@@ -16,7 +16,7 @@
 //! `x + way < limit` without a wrap, whether the bound was cut off or not (then nothing is less than
 //! it), and all values tested lie between.
 
-use super::code::{def, int_const, mask, plus_const, terminator};
+use super::code::{def, int_const, mask, plus_const, signed, terminator};
 use cranelift_codegen::cursor::FuncCursor;
 use cranelift_codegen::ir::condcodes::{CondCode, IntCC};
 use cranelift_codegen::ir::{
@@ -118,11 +118,8 @@ impl Counted {
     /// What [`Counted::enough`] compares with, computed once.
     pub(super) fn bound(&self, cursor: &mut FuncCursor<'_>, factor: usize) -> Value {
         let ty = self.ty;
-        let unused = 64 - ty.bits();
-        let constant = |cursor: &mut FuncCursor<'_>, bits: u64| {
-            let signed = ((bits << unused) as i64) >> unused;
-            cursor.ins().iconst(ty, signed)
-        };
+        let constant =
+            |cursor: &mut FuncCursor<'_>, bits: u64| cursor.ins().iconst(ty, signed(bits, ty));
         let limit = self.limit_value(cursor);
         if self.stays == IntCC::NotEqual {
             return limit;
@@ -166,11 +163,7 @@ impl Counted {
     fn limit_value(&self, cursor: &mut FuncCursor<'_>) -> Value {
         match self.limit {
             Limit::Outside(limit) => limit,
-            Limit::Constant(bits) => {
-                let unused = 64 - self.ty.bits();
-                let signed = ((bits << unused) as i64) >> unused;
-                cursor.ins().iconst(self.ty, signed)
-            }
+            Limit::Constant(bits) => cursor.ins().iconst(self.ty, signed(bits, self.ty)),
         }
     }
 
@@ -250,8 +243,6 @@ fn variable(
         ValueDef::Param(block, position) if block == header => Some(position),
         _ => None,
     };
-    let unused = 64 - ty.bits();
-    let signed = |bits: u64| ((bits << unused) as i64) >> unused;
     // Directly, as the low half, as the sum's low half, as the low half's sum.
     let param = position(whole(func, tested)).or_else(|| {
         let (from, _) = plus_const(&func.dfg, whole(func, tested))?;
@@ -259,13 +250,13 @@ fn variable(
     })?;
     let next = back.args(&func.dfg.value_lists).nth(param)?.as_value()?;
     let (from, step) = plus_const(&func.dfg, next)?;
-    let step = signed(step);
+    let step = signed(step, ty);
     let same = position(from) == Some(param);
     let offset = match position(whole(func, tested)) {
         Some(_) => 0,
         None => {
             let (_, offset) = plus_const(&func.dfg, whole(func, tested))?;
-            signed(offset)
+            signed(offset, ty)
         }
     };
     let tests_it = offset == 0 || offset == step;

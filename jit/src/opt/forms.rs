@@ -22,7 +22,7 @@
 
 use super::Unit;
 use super::bits::Bits;
-use super::code::{binary, def, int_const, mask, replace_values};
+use super::code::{binary, def, int_const, mask, replace_values, signed};
 use super::lanes::uncast;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::SecondaryMap;
@@ -208,7 +208,7 @@ fn byte_compare(
     };
     let equality = matches!(cond, IntCC::Equal | IntCC::NotEqual);
     let ty = func.dfg.value_type(extended);
-    let signed = sign_extended(constant, ty);
+    let signed = signed(constant, ty);
     let byte = match func.dfg.insts[extension] {
         InstructionData::Binary {
             opcode: Opcode::Band,
@@ -284,12 +284,6 @@ fn negated_floats(func: &mut Function, inst: Inst) -> bool {
         cond,
     };
     true
-}
-
-/// The number that an integer constant of a type is.
-fn sign_extended(constant: u64, ty: Type) -> i64 {
-    let unused = 64 - ty.bits();
-    (constant as i64) << unused >> unused
 }
 
 /// Notes that a mask does nothing.

@@ -4,7 +4,7 @@
 //! `(i, step)`, an address that contains it is the first copy's address and `step`, and becomes an
 //! offset; only what needs the sum itself gets an addition.
 
-use super::super::code::{binary, int_const, is_const, mask, plus_const, terminator};
+use super::super::code::{binary, int_const, is_const, plus_const, signed, terminator};
 use super::super::loops::passed;
 use super::super::memory::{address_of, redirect};
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
@@ -110,25 +110,25 @@ impl<'a> Copier<'a> {
         }
         if let Some((a, c)) = plus_const(dfg, result) {
             let (a, added) = self.moved(a);
-            return Some((a, narrowed(added.wrapping_add(c as i64), ty)));
+            return Some((a, signed(added.wrapping_add(c as i64) as u64, ty)));
         }
         if let Some((a, b)) = binary(dfg, inst, Opcode::Iadd) {
             let ((a, x), (b, y)) = (self.moved(a), self.moved(b));
             let (a, b) = (a.min(b), a.max(b));
             let sum = self.share(inst, (Opcode::Iadd, ty, a, u64::from(b.as_u32())), &[a, b]);
-            return Some((sum, narrowed(x.wrapping_add(y), ty)));
+            return Some((sum, signed(x.wrapping_add(y) as u64, ty)));
         }
         if let Some((a, by)) = binary(dfg, inst, Opcode::Ishl) {
             let bits = int_const(dfg, by)? & u64::from(ty.bits() - 1);
             let (a, x) = self.moved(a);
             let by = self.moved(by).0;
             let shifted = self.share(inst, (Opcode::Ishl, ty, a, bits), &[a, by]);
-            return Some((shifted, narrowed(x << bits, ty)));
+            return Some((shifted, signed((x << bits) as u64, ty)));
         }
         if dfg.insts[inst].opcode() == Opcode::Ireduce {
             let (a, x) = self.moved(dfg.inst_args(inst)[0]);
             let low = self.share(inst, (Opcode::Ireduce, ty, a, 0), &[a]);
-            return Some((low, narrowed(x, ty)));
+            return Some((low, signed(x as u64, ty)));
         }
         None
     }
@@ -204,10 +204,4 @@ impl<'a> Copier<'a> {
         self.func.layout.append_inst(copy, self.body);
         self.func.set_srcloc(copy, location);
     }
-}
-
-/// `bits` modulo the width of `ty`, with its sign.
-fn narrowed(bits: i64, ty: Type) -> i64 {
-    let unused = 64 - ty.bits();
-    (((bits as u64 & mask(ty)) << unused) as i64) >> unused
 }

@@ -33,7 +33,7 @@ mod copy;
 
 use super::Unit;
 use super::bits::Bits;
-use super::code::{def, is_const, is_pure, plus_const, terminator};
+use super::code::{def, is_const, is_pure, plus_const, signed, terminator};
 use super::count::Counted;
 use super::loops::{arguments, entry, innermost, is_outside, params_like, passed, way_in};
 use copy::Copier;
@@ -154,8 +154,7 @@ fn strides(func: &Function, header: Block) -> bool {
         let next = passed(func, last, header, at).next().flatten();
         let sum = next.and_then(|next| plus_const(&func.dfg, next));
         sum.is_some_and(|(from, step)| {
-            let unused = 64 - func.dfg.value_type(*param).bits();
-            let step = ((step << unused) as i64) >> unused;
+            let step = signed(step, func.dfg.value_type(*param));
             from == *param && step.unsigned_abs() >= MAX_STRIDE
         })
     })

@@ -50,7 +50,7 @@ mod pack;
 mod reach;
 
 use super::bits::Bits;
-use super::code::{def, is_pure, plus_const, terminator};
+use super::code::{def, is_pure, plus_const, signed, terminator};
 use super::count::Counted;
 use super::loops::{arguments, entry, innermost, is_outside, passed, way_in};
 use super::memory::redirect;
@@ -187,8 +187,7 @@ fn variables(func: &Function, header: Block, last: Inst, first: Vec<Value>) -> O
             Some(0)
         } else {
             let sum = plus_const(&func.dfg, value).filter(|(from, _)| from == param);
-            let unused = 64 - ty.bits().min(64);
-            sum.map(|(_, step)| ((step << unused) as i64) >> unused)
+            sum.map(|(_, step)| signed(step, ty))
         };
         next.push(match step {
             Some(step) => Next::Step(step),
@@ -420,9 +419,8 @@ impl Plan {
         for (value, what) in next.iter_mut().zip(&self.variables.next) {
             if let Next::Step(step @ (..=-1 | 1..)) = *what {
                 let ty = cursor.func.dfg.value_type(*value);
-                let unused = 64 - ty.bits();
                 let all = step.wrapping_mul(i64::from(self.rounds));
-                let all = cursor.ins().iconst(ty, (all << unused) >> unused);
+                let all = cursor.ins().iconst(ty, signed(all as u64, ty));
                 *value = cursor.ins().iadd(*value, all);
             }
         }

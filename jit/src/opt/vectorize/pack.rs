@@ -7,7 +7,7 @@
 //! Where the stores write less than the values' width, the operations are done in the narrow lanes if
 //! their low bits depend on the low bits of their operands alone.
 
-use super::super::code::{def, int_const, is_const};
+use super::super::code::{def, int_const, is_const, signed};
 use super::super::memory::address_of;
 use super::reach::{Access, Addresses, Reach, Variables};
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
@@ -477,9 +477,7 @@ fn scalar(cursor: &mut FuncCursor<'_>, value: Value, ty: Type) -> Value {
     let dfg = &cursor.func.dfg;
     let from = dfg.value_type(value);
     if let Some(bits) = int_const(dfg, value) {
-        let unused = 64 - ty.bits();
-        let signed = ((bits << unused) as i64) >> unused;
-        return cursor.ins().iconst(ty, signed);
+        return cursor.ins().iconst(ty, signed(bits, ty));
     }
     if let Some(inst) = def(dfg, value).filter(|inst| is_const(cursor.func, *inst)) {
         let again = cursor.func.dfg.clone_inst(inst);
