@@ -7,7 +7,7 @@ use super::lowering::Reads;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{
-    Block, BlockCall, Function, Inst, InstBuilder, InstructionData, Type, Value, ValueDef,
+    Block, BlockArg, BlockCall, Function, Inst, InstBuilder, InstructionData, Type, Value, ValueDef,
 };
 use cranelift_codegen::loop_analysis::Loop;
 use std::collections::HashSet;
@@ -128,6 +128,11 @@ pub(super) fn arguments(func: &Function, branch: Inst, to: Block) -> Option<Vec<
         return None;
     };
     call.args(lists).map(|arg| arg.as_value()).collect()
+}
+
+/// Values as the arguments of an edge.
+pub(super) fn edge(values: &[Value]) -> Vec<BlockArg> {
+    values.iter().copied().map(BlockArg::Value).collect()
 }
 
 /// Gives the block `to` the parameters that `from` has.

@@ -3,9 +3,8 @@
 //! A pass is a file in this folder with its soundness argument at the top and golden tests at the
 //! bottom; it has a name in [`switches`] and joins [`AFTER`] in the order in which it is to run.
 //! Passes see IR whose aliases are resolved and may change instructions, layout and memory flags,
-//! but never a signature, and only
-//! [`branch`], [`vectorize`] and [`unroll`] change blocks and edges. No pass may carry a value derived from a collected
-//! reference across a call.
+//! but never a signature, and only [`branch`], [`vectorize`] and [`unroll`] change blocks and edges.
+//! No pass may carry a value derived from a collected reference across a call.
 //!
 //! ```text
 //!   switches    names of passes, sets of them, counters
@@ -81,6 +80,19 @@ struct Unit<'a> {
     facts: Facts,
 }
 
+impl<'a> Unit<'a> {
+    /// The function of `context`, whose loops are known.
+    fn of(context: &'a mut Context, facts: Facts) -> Unit<'a> {
+        Unit {
+            func: &mut context.func,
+            cfg: &context.cfg,
+            domtree: &context.domtree,
+            loops: &context.loop_analysis,
+            facts,
+        }
+    }
+}
+
 /// One transformation of a function; whether it changed anything.
 type Pass = fn(&mut Unit<'_>) -> bool;
 
@@ -137,13 +149,7 @@ pub(crate) fn after_mid_end(context: &mut Context, enabled: Passes, facts: Facts
 }
 
 fn run(context: &mut Context, passes: &[(PassId, Pass)], enabled: Passes, facts: Facts) -> bool {
-    let mut unit = Unit {
-        func: &mut context.func,
-        cfg: &context.cfg,
-        domtree: &context.domtree,
-        loops: &context.loop_analysis,
-        facts,
-    };
+    let mut unit = Unit::of(context, facts);
     let mut any = false;
     for (id, pass) in passes.iter().filter(|(id, _)| enabled.has(*id)) {
         let changed = pass(&mut unit);

@@ -52,18 +52,13 @@ pub(super) fn after(pass: Pass, text: &str) -> String {
 
 fn on_context(pass: Pass) -> impl FnOnce(&mut Context) -> bool {
     move |context| {
-        let mut unit = Unit {
-            func: &mut context.func,
-            cfg: &context.cfg,
-            domtree: &context.domtree,
-            loops: &context.loop_analysis,
-            facts: Facts {
-                region: 1,
-                fold_limit: 64 << 10,
-                readable: 64 << 10,
-                length: Some(-8),
-            },
+        let facts = Facts {
+            region: 1,
+            fold_limit: 64 << 10,
+            readable: 64 << 10,
+            length: Some(-8),
         };
+        let mut unit = Unit::of(context, facts);
         let changed = pass(&mut unit);
         context.flowgraph();
         changed

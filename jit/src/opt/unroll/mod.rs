@@ -35,11 +35,11 @@ use super::Unit;
 use super::bits::Bits;
 use super::code::{def, is_const, is_pure, plus_const, signed, terminator};
 use super::count::Counted;
-use super::loops::{arguments, entry, innermost, is_outside, params_like, passed, way_in};
+use super::loops::{arguments, edge, entry, innermost, is_outside, params_like, passed, way_in};
 use copy::Copier;
 use cranelift_codegen::Context;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
-use cranelift_codegen::ir::{Block, BlockArg, Function, Inst, InstBuilder, Opcode, Value};
+use cranelift_codegen::ir::{Block, Function, Inst, InstBuilder, Opcode, Value};
 use cranelift_codegen::loop_analysis::Loop;
 use std::cell::OnceCell;
 
@@ -71,13 +71,7 @@ struct Plan {
 ///
 /// The loops of the headers `done` are left as they are.
 pub(super) fn run(context: &mut Context, facts: super::Facts, done: &[Block]) -> bool {
-    let unit = Unit {
-        func: &mut context.func,
-        cfg: &context.cfg,
-        domtree: &context.domtree,
-        loops: &context.loop_analysis,
-        facts,
-    };
+    let unit = Unit::of(context, facts);
     let bits = OnceCell::new();
     let plans: Vec<Plan> = innermost(&unit)
         .into_iter()
@@ -205,16 +199,15 @@ fn unroll(func: &mut Function, plan: &Plan) {
     let mut cursor = FuncCursor::new(func).at_inst(before);
     cursor.set_srcloc(location);
     let bound = plan.counted.bound(&mut cursor, plan.factor);
-    let args: Vec<BlockArg> = first.iter().copied().map(BlockArg::Value).collect();
+    let args = edge(&first);
     if let Some(top) = top {
         func.replace(before).jump(top, &args);
         let params = params_like(func, plan.header, top);
         test(func, plan, bound, (top, &params), (body, &[]));
         let next = Copier::new(func, plan.header, params, body).copies(plan.factor);
-        let args: Vec<BlockArg> = next.into_iter().map(BlockArg::Value).collect();
         let mut cursor = FuncCursor::new(func).at_bottom(body);
         cursor.set_srcloc(location);
-        cursor.ins().jump(top, &args);
+        cursor.ins().jump(top, &edge(&next));
     } else {
         let enough =
             plan.counted
@@ -242,10 +235,7 @@ fn test(
     let enough = plan
         .counted
         .enough(&mut cursor, values[plan.counted.param], bound, plan.factor);
-    let blocks = |values: &[Value]| -> Vec<BlockArg> {
-        values.iter().copied().map(BlockArg::Value).collect()
-    };
-    let (args, rest) = (blocks(args), blocks(values));
+    let (args, rest) = (edge(args), edge(values));
     cursor.ins().brif(enough, more, &args, plan.header, &rest);
 }
 

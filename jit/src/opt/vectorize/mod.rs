@@ -52,13 +52,13 @@ mod reach;
 use super::bits::Bits;
 use super::code::{def, is_pure, plus_const, signed, terminator};
 use super::count::Counted;
-use super::loops::{arguments, entry, innermost, is_outside, passed, way_in};
+use super::loops::{arguments, edge, entry, innermost, is_outside, passed, way_in};
 use super::memory::redirect;
 use super::{Facts, Unit};
 use cranelift_codegen::Context;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{Block, BlockArg, Function, Inst, InstBuilder, MemFlagsData, Value};
+use cranelift_codegen::ir::{Block, Function, Inst, InstBuilder, MemFlagsData, Value};
 use cranelift_codegen::loop_analysis::Loop;
 use pack::{BYTES, Packed, Packer, place};
 use reach::{Addresses, Next, Reach, Variables};
@@ -101,13 +101,7 @@ pub(super) fn run(context: &mut Context, facts: Facts) -> Vec<Block> {
     if facts.length.is_none() {
         return Vec::new();
     }
-    let unit = Unit {
-        func: &mut context.func,
-        cfg: &context.cfg,
-        domtree: &context.domtree,
-        loops: &context.loop_analysis,
-        facts,
-    };
+    let unit = Unit::of(context, facts);
     let bits = OnceCell::new();
     let plans: Vec<Plan> = innermost(&unit)
         .into_iter()
@@ -353,11 +347,6 @@ fn rewrite(func: &mut Function, facts: Facts, plan: &Plan) -> Option<()> {
         cursor.ins().brif(enough, body, &steps, header, &all);
     }
     Some(())
-}
-
-/// Arguments of an edge.
-fn edge(values: &[Value]) -> Vec<BlockArg> {
-    values.iter().copied().map(BlockArg::Value).collect()
 }
 
 impl Plan {
