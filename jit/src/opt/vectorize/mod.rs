@@ -34,7 +34,7 @@
 //! What remains is the order of accesses to the same bytes. Two of different groups never touch the same
 //! bytes, by that test, unless both load. Two of one group keep their distance, and in a turn all loads
 //! come before all stores: so no store of a round may touch bytes that a later load of the turn reads
-//! ([`Plan::ordered`]), nor those of another store. Turns follow each other as their rounds did.
+//! ([`ordered`]), nor those of another store. Turns follow each other as their rounds did.
 //!
 //! Operations on vectors do in each lane what the operation does: IEEE 754 and modulo 2^n, nothing is
 //! associated anew. In narrow lanes only what makes low bits from low bits is done. Of a NaN that an
@@ -66,10 +66,10 @@ use std::cell::OnceCell;
 
 /// Most accesses of one loop.
 const MAX_ACCESSES: usize = 48;
-/// Most of the rounds of a turn together.
+/// Most of all rounds of a turn together.
 const MAX_LANES: usize = 512;
-/// Bodies of up to so many vectors do twice as much in a turn, and those of half as many four times.
-const SMALL: usize = 10;
+/// Turns that compute up to so many vectors get twice as many rounds.
+const SMALL: usize = 5;
 /// Turns of so many rounds do not get more.
 const MANY: u32 = 8;
 /// Stores that must be left for the test before the loop to be worth it.
@@ -232,7 +232,7 @@ fn pack(
     let (mut rounds, mut packed) = [1, 2, 4, 8, BYTES]
         .into_iter()
         .find_map(|rounds| Some((rounds, body(rounds)?)))?;
-    while packed.weight() <= SMALL / 2
+    while packed.weight() <= SMALL
         && rounds < MANY
         && let Some(more) = body(rounds * 2)
     {
@@ -250,7 +250,7 @@ fn ordered(variables: &Variables, reach: &Reach, rounds: u32) -> bool {
         .enumerate()
         .filter(|(_, access)| access.is_store);
     for (at, store) in stores {
-        let step = reach.groups[store.group].step;
+        let step = reach.step(store);
         if step == 0 {
             return false;
         }
@@ -352,9 +352,8 @@ fn rewrite(func: &mut Function, facts: Facts, plan: &Plan) -> Option<()> {
 impl Plan {
     /// Whether a variable was loaded in an earlier round.
     fn carries(&self) -> bool {
-        let next = self.variables.next.iter();
-        next.into_iter()
-            .any(|next| matches!(next, Next::Loaded(..)))
+        let mut next = self.variables.next.iter();
+        next.any(|next| matches!(next, Next::Loaded(..)))
     }
 
     /// Whether such variables are what they would have been loaded as before the first round.
@@ -418,12 +417,8 @@ impl Plan {
 
     /// The bytes by which the place of an access moves in a round.
     fn step(&self, inst: Inst) -> i64 {
-        let access = self
-            .reach
-            .accesses
-            .iter()
-            .find(|access| access.inst == inst);
-        access.map_or(0, |access| self.reach.groups[access.group].step)
+        let access = self.reach.access(inst);
+        access.map_or(0, |access| self.reach.step(access))
     }
 }
 

@@ -137,12 +137,12 @@ impl<'a> Packer<'a> {
 
     /// Where an access of a round is made, as a constant of its group's sum.
     fn place(&self, access: &Access, round: u32) -> i64 {
-        access.constant + self.reach.groups[access.group].step * i64::from(round)
+        access.constant + self.reach.step(access) * i64::from(round)
     }
 
     /// What the loop does not change is the same in all rounds, and so is what it loads from one place.
     fn lane(&self, value: Value, round: u32) -> Lane {
-        let stays = |access: &Access| self.reach.groups[access.group].step == 0;
+        let stays = |access: &Access| self.reach.step(access) == 0;
         let load = self.inside(value).and_then(|inst| self.accesses.get(&inst));
         let same = self.is_fixed(value) || load.is_some_and(stays);
         let round = if same { 0 } else { round };
@@ -196,8 +196,8 @@ impl<'a> Packer<'a> {
         let place = match node {
             Node::Load { inst, round } => {
                 let access = self.accesses[&inst];
-                let step = self.reach.groups[access.group].step;
-                Some((access.group, access.constant + step * i64::from(round), ty))
+                let step = self.reach.step(&access) * i64::from(round);
+                Some((access.group, access.constant + step, ty))
             }
             _ => None,
         };
@@ -252,7 +252,7 @@ impl<'a> Packer<'a> {
             neighbours &= place == from + at as i64 * i64::from(ty.bytes());
             same &= place == from;
         }
-        let never_moves = self.reach.groups[first.group].step == 0;
+        let never_moves = self.reach.step(&first) == 0;
         let ago = self
             .variables
             .loaded(lanes[0].value)

@@ -7,10 +7,12 @@
 //! that a test at the top of the loop has counted, a group touches bytes of one range only,
 //!
 //! ```text
-//!   first round: start + low .. start + high       last round: at most `way` further
+//!   first round: start + low .. start + high
+//!   last round:  at most as much further as the group steps while the counter goes its `way`
 //! ```
 //!
-//! and ranges are compared before the loop.
+//! and ranges are compared before the loop. `way` is compared with the memory's length too, which leaves
+//! no room for the products to wrap: a length of 2^32 by a step of 2^16.
 
 use super::super::code::{binary, def, int_const, plus_const};
 use super::super::count::Counted;
@@ -32,6 +34,8 @@ const MAX_GROUPS: usize = 8;
 const MAX_PAIRS: usize = 8;
 /// Longest step of a sum in bytes.
 const MAX_STEP: i64 = 1 << 16;
+/// Largest constant of a sum, either way: distances are far from where 64 bits end.
+const MAX_CONSTANT: u64 = 1 << 40;
 
 /// The variables of a loop.
 #[derive(Default)]
@@ -54,16 +58,13 @@ pub(super) enum Next {
 }
 
 impl Variables {
-    /// The position and step of a parameter; the first of those that are always equal.
-    fn step_of(&self, value: Value) -> Option<(usize, i64)> {
+    /// The position of a parameter that steps; the first of those that are always equal.
+    fn stepping(&self, value: Value) -> Option<usize> {
         let at = self.params.iter().position(|param| *param == value)?;
-        let Next::Step(step) = self.next[at] else {
-            return None;
-        };
         let same = |other: &usize| {
             self.first[*other] == self.first[at] && self.next[*other] == self.next[at]
         };
-        Some(((0..=at).find(same)?, step))
+        matches!(self.next[at], Next::Step(_)).then(|| (0..=at).find(same))?
     }
 
     /// What was loaded for a parameter, and how long ago.
@@ -135,7 +136,10 @@ impl Reach {
             func.dfg.insts[inst].opcode().can_store(),
         );
         let at = constant.checked_add(offset)?;
-        let end = at.checked_add(i64::from(ty.bytes()))?;
+        if constant.unsigned_abs().max(at.unsigned_abs()) > MAX_CONSTANT {
+            return None;
+        }
+        let end = at + i64::from(ty.bytes());
         let known = self.groups.iter().position(|group| group.sum == sum);
         let group = known.unwrap_or(self.groups.len());
         if known.is_none() {
@@ -143,7 +147,7 @@ impl Reach {
                 Next::Step(step) => step << shift,
                 Next::Loaded(..) => 0,
             };
-            let step = sum.variables.iter().map(step).sum();
+            let step = sum.variables.iter().map(step).fold(0, i64::wrapping_add);
             if !(0..=MAX_STEP).contains(&step) || self.groups.len() == MAX_GROUPS {
                 return None;
             }
@@ -172,8 +176,8 @@ impl Reach {
 
     /// The load `inst` as one so many rounds before.
     pub(super) fn earlier(&self, inst: Inst, ago: u32) -> Option<Access> {
-        let access = self.accesses.iter().find(|access| access.inst == inst)?;
-        let step = self.groups[access.group].step * i64::from(ago);
+        let access = self.access(inst)?;
+        let step = self.step(access) * i64::from(ago);
         let constant = access.constant - step;
         (!access.is_store).then_some(Access {
             constant,
@@ -198,7 +202,7 @@ impl Reach {
         let Some(load) = self.earlier(load, 0) else {
             return true;
         };
-        let step = self.groups[load.group].step;
+        let step = self.step(&load);
         let end = load.constant + i64::from(load.ty.bytes());
         let stores = |access: &&Access| access.is_store && access.group == load.group;
         self.accesses.iter().filter(stores).any(|store| {
@@ -207,6 +211,16 @@ impl Reach {
                 from < end && load.constant < from + i64::from(store.ty.bytes())
             })
         })
+    }
+
+    /// The bytes by which the place of an access moves in a round.
+    pub(super) fn step(&self, access: &Access) -> i64 {
+        self.groups[access.group].step
+    }
+
+    /// The access that `inst` makes.
+    pub(super) fn access(&self, inst: Inst) -> Option<&Access> {
+        self.accesses.iter().find(|access| access.inst == inst)
     }
 
     /// Whether the ranges can be compared: they are as long as the way of the loop's counter times a
@@ -222,7 +236,7 @@ impl Reach {
             let offset = func.dfg.insts[access.inst]
                 .load_store_offset()
                 .unwrap_or(i32::MAX);
-            let farthest = i64::from(offset) + self.groups[access.group].step * i64::from(rounds);
+            let farthest = i64::from(offset) + self.step(access) * i64::from(rounds);
             farthest <= i64::from(i32::MAX)
         })
     }
@@ -311,7 +325,7 @@ fn sum_of(
             return None;
         }
         let inst = def(&func.dfg, value);
-        if let Some((at, _)) = variables.step_of(value) {
+        if let Some(at) = variables.stepping(value) {
             sum.variables.push((at, 0));
         } else if let Some(bits) = int_const(&func.dfg, value) {
             constant = constant.checked_add(bits as i64)?;
@@ -325,7 +339,7 @@ fn sum_of(
         } else {
             let (a, by) = binary(&func.dfg, inst?, Opcode::Ishl)?;
             let by = int_const(&func.dfg, by).filter(|by| *by <= 4)?;
-            sum.variables.push((variables.step_of(a)?.0, by as u8));
+            sum.variables.push((variables.stepping(a)?, by as u8));
         }
     }
     sum.outside.sort_unstable();
