@@ -2,7 +2,7 @@
 //!
 //! Programs compiled without the vector proposal add, scale and copy arrays element by element. Where
 //! the stores of a few rounds, and all that leads to them, are the same operations on neighbouring
-//! places ([`pack`]), the rounds become one round on vectors of 16 bytes:
+//! places ([`mod@pack`]), the rounds become one round on vectors of 16 bytes:
 //!
 //! ```text
 //!   block0:                              block0:
