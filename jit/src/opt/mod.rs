@@ -1,6 +1,6 @@
 //! Our own passes over Cranelift IR, run around its mid-end.
 //!
-//! A pass is a file in this folder with its soundness argument at the top and golden tests at the
+//! A pass is a file or folder here with its soundness argument at the top and golden tests at the
 //! bottom; it has a name in [`switches`] and joins [`AFTER`] in the order in which it is to run.
 //! Passes see IR whose aliases are resolved and may change instructions, layout and memory flags,
 //! but never a signature, and only [`branch`], [`vectorize`] and [`unroll`] change blocks and edges.
